@@ -1,0 +1,135 @@
+package athenatrail
+
+import "time"
+
+// Facts are what was recorded. Each is a function of one record or of one
+// answer of the Athena API, and each carries the [Partition] that it lies in,
+// which is the file's place and not a column.
+
+// An Event is one record of athena.amazonaws.com. Its key is ID and
+// QueryExecutionID together: a fixture that somebody edited may repeat an
+// event id, and no start may be lost by that.
+type Event struct {
+	Home Partition `parquet:"-"`
+
+	// ID is the eventID; of an addendum, its originalEventID; of a record
+	// without one (eventVersion 1.0), "sha256:" and 32 hex digits of the
+	// canonical record's hash.
+	ID               string    `parquet:"event_id"`
+	QueryExecutionID string    `parquet:"query_execution_id,optional"`
+	Time             time.Time `parquet:"event_time,timestamp(millisecond:local)"`
+	Name             string    `parquet:"event_name"`
+	SessionID        string    `parquet:"session_id,optional"` // of Athena for Apache Spark
+	AccessKeyHash    string    `parquet:"access_key_hash,optional"`
+	SharedEventID    string    `parquet:"shared_event_id,optional"`
+	TextHash         string    `parquet:"text_hash,optional"` // of SQL that the record held in clear
+	Updated          bool      `parquet:"updated"`            // an addendum with reason UPDATED_DATA
+
+	// Record is the whole record as canonical JSON: keys sorted by their
+	// bytes, numbers as they were written, no white space, SQL replaced by
+	// "sha256:" and its hash.
+	Record string `parquet:"record"`
+}
+
+// A SessionEvent is one of the few events that start or end a session of
+// Athena for Apache Spark, stored again apart because a session's human is
+// looked for over many days. Its key is ID and SessionID.
+type SessionEvent struct {
+	Home Partition `parquet:"-"`
+
+	ID        string    `parquet:"event_id"`
+	SessionID string    `parquet:"session_id,optional"`
+	Time      time.Time `parquet:"event_time,timestamp(millisecond:local)"`
+	Name      string    `parquet:"event_name"`
+	Updated   bool      `parquet:"updated"`
+	Record    string    `parquet:"record"`
+}
+
+// A QueryText is the SQL of one or more executions. Its key is TextHash.
+type QueryText struct {
+	Home Partition `parquet:"-"`
+
+	TextHash    string   `parquet:"text_hash"` // SHA-256 of the text in hex
+	QueryString string   `parquet:"query_string,optional"`
+	Fingerprint string   `parquet:"query_fingerprint,optional"`
+	Tables      []string `parquet:"tables,optional,list"`
+	Comment     string   `parquet:"comment,optional"` // a tool's marker comment
+	Probe       *bool    `parquet:"probe"`
+}
+
+// A RoleSession is one issue of temporary credentials, from a record of
+// sts.amazonaws.com whose caller is not an AWS service. It holds no secret.
+// Its key is AccessKeyHash.
+type RoleSession struct {
+	Home Partition `parquet:"-"`
+
+	AccessKeyHash   string    `parquet:"access_key_hash"` // of the key that was issued; see HashAccessKey
+	EventID         string    `parquet:"event_id"`
+	EventName       string    `parquet:"event_name"` // AssumeRole, AssumeRoleWithSAML, GetFederationToken, ...
+	Issued          time.Time `parquet:"issued,timestamp(millisecond:local)"`
+	Expires         time.Time `parquet:"expires,optional,timestamp(millisecond:local)"`
+	RoleARN         string    `parquet:"role_arn,optional"`
+	RoleSessionName string    `parquet:"role_session_name,optional"`
+	SourceIdentity  string    `parquet:"source_identity,optional"`
+	CallerKeyHash   string    `parquet:"caller_access_key_hash,optional"`
+	Caller          string    `parquet:"caller"` // userIdentity as canonical JSON, without accessKeyId
+	SourceIP        string    `parquet:"source_ip,optional"`
+	UserAgent       string    `parquet:"user_agent,optional"`
+}
+
+// A DataAccess is Lake Formation's record that a query was given access to a
+// table. Its key is QueryExecutionID, Table and EventID.
+type DataAccess struct {
+	Home Partition `parquet:"-"`
+
+	QueryExecutionID string    `parquet:"query_execution_id"`
+	Table            string    `parquet:"table_arn"`
+	EventID          string    `parquet:"event_id"`
+	Time             time.Time `parquet:"event_time,timestamp(millisecond:local)"`
+	Principal        string    `parquet:"principal,optional"`
+	Permissions      string    `parquet:"permissions,optional"`
+}
+
+// Kinds of details.
+const (
+	KindQueryExecution = "query_execution"
+	KindSession        = "session"
+	KindCalculation    = "calculation"
+)
+
+// Outcomes of asking for a detail.
+const (
+	OutcomeAnswered    = "answered"
+	OutcomeTooOld      = "too_old"     // older than Athena's 45 days; not asked, never will be
+	OutcomeNotFound    = "not_found"   // Athena does not know the id
+	OutcomeUnprocessed = "unprocessed" // Athena would not say this time
+	OutcomeDenied      = "denied"      // not allowed to ask
+	OutcomeNoRole      = "no_role"     // no role into that account
+)
+
+// A Detail is the Athena API's answer for one id, or why there is none. Its
+// key is Kind and ID. It lies on the day of the execution's submission, or
+// without an answer on the day of its start event.
+type Detail struct {
+	Home Partition `parquet:"-"`
+
+	Kind        string    `parquet:"kind"`
+	ID          string    `parquet:"id"`
+	Outcome     string    `parquet:"outcome"`
+	Message     string    `parquet:"message,optional"` // what Athena said instead of an answer
+	State       string    `parquet:"state,optional"`
+	Final       bool      `parquet:"final"` // State will not change any more
+	SubmittedAt time.Time `parquet:"submitted_at,optional,timestamp(millisecond:local)"`
+	TextHash    string    `parquet:"text_hash,optional"`
+	Answer      string    `parquet:"answer,optional"` // the API's JSON in canonical form, without the SQL
+}
+
+// A Reference is an account, work group, identity user or table as AWS
+// described it on a day. Its key is Kind and ID.
+type Reference struct {
+	Home Partition `parquet:"-"`
+
+	Kind   string `parquet:"kind"`
+	ID     string `parquet:"id"`
+	Answer string `parquet:"answer"`
+}
