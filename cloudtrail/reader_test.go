@@ -45,8 +45,13 @@ func packed(t testing.TB, text string) []byte {
 // read reads one file and returns all of its facts.
 func read(t testing.TB, limits Limits, file io.Reader) (Facts, Tally) {
 	t.Helper()
+	return readWith(t, NewReader(limits), file)
+}
+
+func readWith(t testing.TB, r *Reader, file io.Reader) (Facts, Tally) {
+	t.Helper()
 	var all Facts
-	tally, err := NewReader(limits).Read(file, func(f *Facts) error {
+	tally, err := r.Read(file, func(f *Facts) error {
 		all.Events = append(all.Events, f.Events...)
 		all.SessionEvents = append(all.SessionEvents, f.SessionEvents...)
 		all.RoleSessions = append(all.RoleSessions, f.RoleSessions...)
@@ -165,11 +170,12 @@ func sameJSON(a, b string) bool {
 // in the ways that hurt most.
 func TestOneBadByteCostsOneRecord(t *testing.T) {
 	before, middle, after := logFile(start(1), other(1))[:len(logFile(start(1), other(1)))-2]+",", start(2), ","+start(3)+`,`+other(2)+`,`+start(4)+`]}`
+	r := NewReader(DefaultLimits)
 	for _, bad := range []byte{'x', '"', '\\', '{', '}', '[', ']', ',', 0, 0xff} {
 		for i := range len(middle) {
 			text := []byte(before + middle + after)
 			text[len(before)+i] = bad
-			f, tally := read(t, DefaultLimits, bytes.NewReader(text))
+			f, tally := readWith(t, r, bytes.NewReader(text))
 			got := ids(f)
 			for _, want := range []string{"e-1", "e-3", "e-4"} {
 				if !slices.Contains(got, want) {

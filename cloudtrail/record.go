@@ -76,10 +76,14 @@ func DecodeRecord(raw string) (athenatrail.Record, error) {
 	return r, nil
 }
 
-// parseEventTime reads RFC 3339 and refuses years that no trail can hold:
-// they would make folders of their own in the lake.
+// parseEventTime reads RFC 3339, also with a blank for the T as tools that
+// pass records on write it, and refuses years that no trail can hold: they
+// would make folders of their own in the lake.
 func parseEventTime(s string) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		t, err = time.Parse(time.DateTime, s)
+	}
 	if err != nil {
 		return t, fmt.Errorf("eventTime %.40q: want RFC 3339", s)
 	}
