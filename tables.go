@@ -13,6 +13,35 @@ const (
 	GapNoEvent     = "no_event"    // known to Athena only: the trail lacks its start
 )
 
+// GapOf returns the gap of an execution whose detail has that outcome; final
+// tells whether an answer's state will not change any more. An empty outcome
+// is that of a detail that is not there.
+func GapOf(outcome string, final bool) string {
+	switch outcome {
+	case OutcomeAnswered:
+		if final {
+			return ""
+		}
+		return GapPending
+	case OutcomeTooOld, OutcomeNotFound:
+		return GapExpired
+	case OutcomeUnprocessed:
+		return GapUnprocessed
+	case OutcomeDenied, OutcomeNoRole:
+		return GapNoAccess
+	}
+	return GapNoDetail
+}
+
+// GapIsOpen tells whether asking Athena again may close a gap.
+func GapIsOpen(gap string) bool {
+	switch gap {
+	case GapNoDetail, GapPending, GapUnprocessed, GapNoAccess:
+		return true
+	}
+	return false
+}
+
 // Rungs of the ladder of attribution, highest first: the column
 // person_source.
 const (
@@ -28,7 +57,7 @@ const (
 	SourceRootUser        = "root_user"
 	SourceRole            = "role"
 	SourceService         = "service"
-	SourceNone            = "none" // there is no event to tell (gap no_event)
+	SourceNone            = "none" // nothing tells: there is no event, or one without a name
 )
 
 // How far to believe a person: the column person_trust.

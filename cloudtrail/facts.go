@@ -24,6 +24,16 @@ type Facts struct {
 // Size returns about how many bytes of memory the facts hold.
 func (f *Facts) Size() int { return f.size }
 
+// Append adds the facts of g.
+func (f *Facts) Append(g *Facts) {
+	f.Events = append(f.Events, g.Events...)
+	f.SessionEvents = append(f.SessionEvents, g.SessionEvents...)
+	f.RoleSessions = append(f.RoleSessions, g.RoleSessions...)
+	f.DataAccess = append(f.DataAccess, g.DataAccess...)
+	f.Texts = append(f.Texts, g.Texts...)
+	f.size += g.size
+}
+
 // Reasons for which a record of a source that is looked at becomes no fact.
 const (
 	DropSTSService    = "sts_by_service"      // an AWS service assumed a role for itself

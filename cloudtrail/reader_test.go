@@ -52,11 +52,7 @@ func readWith(t testing.TB, r *Reader, file io.Reader) (Facts, Tally) {
 	t.Helper()
 	var all Facts
 	tally, err := r.Read(file, func(f *Facts) error {
-		all.Events = append(all.Events, f.Events...)
-		all.SessionEvents = append(all.SessionEvents, f.SessionEvents...)
-		all.RoleSessions = append(all.RoleSessions, f.RoleSessions...)
-		all.DataAccess = append(all.DataAccess, f.DataAccess...)
-		all.Texts = append(all.Texts, f.Texts...)
+		all.Append(f)
 		return nil
 	})
 	if err != nil {

@@ -1,0 +1,101 @@
+package collect
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/athenatrail/athenatrail"
+	"github.com/athenatrail/athenatrail/internal/ledger"
+	"github.com/athenatrail/athenatrail/internal/source"
+)
+
+// A job is one log file to read.
+type job struct {
+	source.Object
+	from *sourceState
+}
+
+// A sourceState is what a run learns of one source.
+type sourceState struct {
+	source.Source
+	unlisted     bool // wholly or in part
+	unread       int64
+	oldestUnread time.Time
+	newest       time.Time // delivery or event time of what was read, or is known
+}
+
+func (s *sourceState) sawDelivered(t time.Time) {
+	if t.After(s.newest) {
+		s.newest = t
+	}
+}
+
+// missed notes a log file that could not be fetched.
+func (s *sourceState) missed(o source.Object) {
+	s.unread++
+	if t := o.Delivered; !t.IsZero() && (s.oldestUnread.IsZero() || t.Before(s.oldestUnread)) {
+		s.oldestUnread = t
+	}
+}
+
+// list finds the log files that the ledger does not know.
+func (r *run) list(ctx context.Context) error {
+	read := r.Ledger.Lookup()
+	for _, src := range r.Sources {
+		state := &sourceState{Source: src}
+		r.sources = append(r.sources, state)
+		listed := 0
+		var failures []error
+		for o, err := range src.List(ctx, r.From, r.To) {
+			if err != nil {
+				failures = append(failures, err)
+				continue
+			}
+			listed++
+			r.sum.Listed++
+			known, err := read.Known(ctx, place(o), o.Key, o.ETag)
+			if err != nil {
+				return fmt.Errorf("read the ledger: %w", err)
+			}
+			if known {
+				r.sum.Known++
+				state.sawDelivered(o.Delivered)
+				continue
+			}
+			r.sum.ToRead++
+			r.sum.ToReadLen += o.Size
+			r.work = append(r.work, job{o, state})
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if listed == 0 && len(failures) > 0 {
+			if len(r.Sources) == 1 {
+				return errors.Join(failures...)
+			}
+			state.unlisted = true
+		}
+		for _, err := range failures {
+			r.sum.problem("%v", err)
+			state.unlisted = true
+		}
+	}
+	// By day of delivery, so that a partition's facts come together.
+	slices.SortStableFunc(r.work, func(a, b job) int {
+		return cmp.Or(a.Delivered.Compare(b.Delivered), strings.Compare(a.Key, b.Key))
+	})
+	return nil
+}
+
+// place tells where the ledger keeps a log file's row.
+func place(o source.Object) ledger.Shard {
+	if o.Account == "" || o.Region == "" || o.Delivered.IsZero() {
+		return ledger.Shard{}
+	}
+	return ledger.Shard{Account: o.Account, Region: o.Region, Day: athenatrail.DateOf(o.Delivered), Known: true}
+}

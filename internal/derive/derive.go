@@ -1,0 +1,204 @@
+// Package derive computes the table rows of one partition from its facts: who
+// asked for what, what Athena made of it, and what it cost. It reads no clock
+// and nothing but what a [Day] is given, so the same facts give the same rows,
+// whatever their order and however often they are given.
+//
+// # Rows
+//
+// A query execution is one row, on the day of its first start: the smallest
+// eventTime, then eventID. Later starts with its id, which a repeated client
+// token makes, add nothing. A start that got no id is a row of its own, keyed
+// by its event id. An execution that Athena knows and the trail does not is a
+// row on the day of its submission, of nobody.
+package derive
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/athenatrail/athenatrail"
+	"github.com/athenatrail/athenatrail/cloudtrail"
+	"github.com/athenatrail/athenatrail/internal/identity"
+	"github.com/athenatrail/athenatrail/internal/price"
+)
+
+// rules names the way rows are made. It is a part of [Settings.Hash] and
+// changes when equal facts and settings would give other rows.
+const rules = "derive/1"
+
+// Settings are what rows depend on beside the facts. Both are needed.
+type Settings struct {
+	Identity *identity.Settings
+	Prices   *price.Table
+}
+
+// Hash returns 16 hex digits that change with anything that can change a row.
+// Table files carry it; one with another hash is derived again.
+func (s *Settings) Hash() string {
+	sum := sha256.Sum256([]byte(rules + " " + s.Identity.Hash() + " " + s.Prices.Hash()))
+	return hex.EncodeToString(sum[:])[:16]
+}
+
+// A Day gathers the facts of one partition and the days around it, and gives
+// its rows. It holds what rows need and not the facts themselves: some 400
+// bytes for each start and each detail. It is for one goroutine.
+//
+// Facts may come in any order and repeated, except that [Day.StartedOn] and
+// [Day.Elsewhere] must be told of an id before the events that it is about.
+type Day struct {
+	partition athenatrail.Partition
+	settings  *Settings
+
+	earlier   map[id]struct{} // executions that began the day before
+	elsewhere map[id]struct{} // copies of shared events that other accounts have
+	beside    map[id]struct{} // executions with a start that has no row here
+	starts    map[id]*start   // executions by query execution id
+	failed    map[id]*start   // starts without one by event id
+	details   map[id]*detail
+	texts     map[id]days
+
+	pool pool
+}
+
+// days is a set of the days D-1, D and D+1, as bits.
+type days uint8
+
+// NewDay returns a Day of partition p.
+func NewDay(p athenatrail.Partition, s *Settings) *Day {
+	return &Day{
+		partition: p,
+		settings:  s,
+		earlier:   map[id]struct{}{},
+		elsewhere: map[id]struct{}{},
+		beside:    map[id]struct{}{},
+		starts:    map[id]*start{},
+		failed:    map[id]*start{},
+		details:   map[id]*detail{},
+		texts:     map[id]days{},
+		pool:      newPool(),
+	}
+}
+
+// StartedOn says that the execution has a start on that day, of the two around
+// the partition's; other days are passed over. If it is the day before, the
+// row lies there. If it is the day after, a detail on this day is not without
+// an event.
+func (d *Day) StartedOn(queryExecutionID string, on athenatrail.Date) {
+	switch on {
+	case d.partition.Date - 1:
+		d.earlier[idOf(queryExecutionID)] = struct{}{}
+	case d.partition.Date + 1:
+		d.beside[idOf(queryExecutionID)] = struct{}{}
+	}
+}
+
+// Elsewhere says that an account has its own copy of the event with that
+// sharedEventID. If it is the caller's account, the start has its row there.
+func (d *Day) Elsewhere(sharedEventID, account string) {
+	if sharedEventID != "" {
+		d.elsewhere[sharedID(sharedEventID, account)] = struct{}{}
+	}
+}
+
+func sharedID(sharedEventID, account string) id { return idOf(account + "/" + sharedEventID) }
+
+// Text says that query_texts of that day holds the SQL with that hash. Days
+// other than the partition's and the two around it are passed over.
+func (d *Day) Text(hash string, on athenatrail.Date) {
+	if day := d.dayOf(on); day != 0 {
+		d.texts[idOf(hash)] |= day
+	}
+}
+
+func (d *Day) dayOf(on athenatrail.Date) days {
+	if off := int64(on) - int64(d.partition.Date); -1 <= off && off <= 1 {
+		return 1 << (off + 1)
+	}
+	return 0
+}
+
+// textDay returns the day under which query_texts holds a text, or "" where
+// none does. It is the preferred day where that one has it, the partition's
+// own next, else the earliest.
+func (d *Day) textDay(hash string, preferred athenatrail.Date) string {
+	if hash == "" {
+		return ""
+	}
+	held := d.texts[idOf(hash)]
+	today := d.partition.Date
+	for _, on := range [...]athenatrail.Date{preferred, today, today - 1, today + 1} {
+		if held&d.dayOf(on) != 0 {
+			return on.String()
+		}
+	}
+	return ""
+}
+
+// Detail takes what Athena said of an execution, from the facts of the
+// partition's day and the two around it. Of several that are about one
+// execution the one that says most is used. Details of another kind are
+// passed over.
+func (d *Day) Detail(det *athenatrail.Detail) {
+	if det.Kind != athenatrail.KindQueryExecution || d.dayOf(det.Home.Date) == 0 {
+		return
+	}
+	key := idOf(det.ID)
+	if _, ok := d.earlier[key]; ok {
+		return // a row of the day before
+	}
+	if old := d.details[key]; old == nil || rankOf(det) >= old.rank {
+		if det := d.decodeDetail(det); old == nil || det.beats(old) {
+			d.details[key] = det
+		}
+	}
+}
+
+// Event takes an event of the partition's day and returns its row of
+// activity, which is the same whatever else the Day was given. It fails when
+// the record cannot be decoded, which facts should not hold.
+func (d *Day) Event(e *athenatrail.Event) (athenatrail.Activity, error) {
+	r, err := cloudtrail.DecodeRecord(e.Record)
+	if err != nil {
+		return athenatrail.Activity{}, fmt.Errorf("event %q of %s: %w", e.ID, d.partition, err)
+	}
+	from := caller{Where: where(&r)}
+	var mfa *bool
+	from.Who, mfa = identity.Resolve(&r, d.settings.Identity)
+	from.MFA = optionalOf(mfa)
+
+	if e.Name == "StartQueryExecution" {
+		d.start(e, &r, &from)
+	}
+	return athenatrail.Activity{
+		EventID:                e.ID,
+		EventTime:              e.Time,
+		EventName:              e.Name,
+		AccountID:              d.partition.Account,
+		RegionName:             d.partition.Region,
+		Who:                    from.Who,
+		MFA:                    mfa,
+		Where:                  from.Where,
+		ErrorCode:              bounded(r.ErrorCode),
+		ErrorMessage:           bounded(r.ErrorMessage),
+		ReadOnly:               r.ReadOnly,
+		WorkGroupName:          bounded(r.WorkGroup),
+		QueryExecutionID:       bounded(e.QueryExecutionID),
+		SessionID:              bounded(r.SessionID),
+		NotebookID:             bounded(r.NotebookID),
+		CalculationExecutionID: bounded(r.CalculationExecutionID),
+		RequestParameters:      boundedJSON(r.RequestParameters),
+		ResponseElements:       boundedJSON(r.ResponseElements),
+	}, nil
+}
+
+// where returns what a call came from. Before CloudTrail told console sessions
+// apart, the console's calls were signin.amazonaws.com's.
+func where(r *athenatrail.Record) athenatrail.Where {
+	return athenatrail.Where{
+		SourceIP:      bounded(r.SourceIP),
+		UserAgent:     bounded(r.UserAgent),
+		Console:       r.FromConsole || r.Identity.InvokedBy == "signin.amazonaws.com",
+		VPCEndpointID: bounded(r.VPCEndpointID),
+	}
+}

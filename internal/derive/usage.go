@@ -1,0 +1,106 @@
+package derive
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/athenatrail/athenatrail"
+)
+
+// A rollup sums rows by their key. Its sums stop at the largest number there
+// is instead of turning negative, which no order of the rows can change.
+type rollup map[athenatrail.UsageKey]*athenatrail.UsageRollup
+
+// maxCost is the largest amount that a DECIMAL(18,9) holds.
+const maxCost = athenatrail.Money(999_999_999_999_999_999)
+
+// add counts a row for the quarter hour of its start. Failed are the
+// executions that Athena says failed and the starts that never became one.
+func (u rollup) add(row *athenatrail.QueryExecution, at time.Time) {
+	key := athenatrail.UsageKey{
+		Slot:          at.Truncate(athenatrail.SlotLength),
+		Kind:          athenatrail.UsageSQL,
+		Person:        row.Person,
+		PersonKind:    row.PersonKind,
+		PersonSource:  row.PersonSource,
+		Team:          row.Team,
+		RoleName:      row.RoleName,
+		AccountID:     row.AccountID,
+		RegionName:    row.RegionName,
+		WorkGroupName: row.WorkGroupName,
+		Tool:          row.Tool,
+		DatabaseName:  row.DatabaseName,
+		State:         row.State,
+		Gap:           row.Gap,
+		CostBasis:     row.CostBasis,
+		Currency:      row.Currency,
+		Probe:         row.Probe,
+		Own:           row.Own,
+	}
+	r := u[key]
+	if r == nil {
+		r = &athenatrail.UsageRollup{UsageKey: key}
+		u[key] = r
+	}
+	r.Executions++
+	if b := row.DataScannedBytes; b != nil {
+		r.Known++
+		r.DataScannedBytes = sum(r.DataScannedBytes, *b)
+		r.MaxScannedBytes = max(r.MaxScannedBytes, *b)
+	}
+	if row.State == "FAILED" || row.Gap == athenatrail.GapNotStarted {
+		r.Failed++
+	}
+	if row.ReusedResult != nil && *row.ReusedResult {
+		r.Reused++
+	}
+	if b := row.BilledBytes; b != nil {
+		r.BilledBytes = sum(r.BilledBytes, *b)
+	}
+	if c := row.Cost; c != nil {
+		r.Cost = min(athenatrail.Money(sum(int64(r.Cost), int64(*c))), maxCost)
+	}
+	if ms := row.TotalMillis; ms != nil {
+		r.TotalMillis = sum(r.TotalMillis, *ms)
+		*r.Latency(athenatrail.LatencyBucket(*ms))++
+	}
+}
+
+// rows returns the sums, by all columns of their key.
+func (u rollup) rows() []athenatrail.UsageRollup {
+	rows := make([]athenatrail.UsageRollup, 0, len(u))
+	for _, r := range u {
+		rows = append(rows, *r)
+	}
+	slices.SortFunc(rows, func(a, b athenatrail.UsageRollup) int { return compareKeys(&a.UsageKey, &b.UsageKey) })
+	return rows
+}
+
+func compareKeys(a, b *athenatrail.UsageKey) int {
+	if c := a.Slot.Compare(b.Slot); c != 0 {
+		return c
+	}
+	for _, f := range [...][2]*string{
+		{&a.Kind, &b.Kind}, {&a.Person, &b.Person}, {&a.PersonKind, &b.PersonKind}, {&a.PersonSource, &b.PersonSource},
+		{&a.Team, &b.Team}, {&a.RoleName, &b.RoleName}, {&a.AccountID, &b.AccountID}, {&a.RegionName, &b.RegionName},
+		{&a.WorkGroupName, &b.WorkGroupName}, {&a.Tool, &b.Tool}, {&a.DatabaseName, &b.DatabaseName}, {&a.State, &b.State},
+		{&a.Gap, &b.Gap}, {&a.CostBasis, &b.CostBasis}, {&a.Currency, &b.Currency},
+	} {
+		if c := strings.Compare(*f[0], *f[1]); c != 0 {
+			return c
+		}
+	}
+	return cmp.Or(compareBools(a.Probe, b.Probe), compareBools(a.Own, b.Own))
+}
+
+func compareBools(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}

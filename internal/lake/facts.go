@@ -1,0 +1,240 @@
+package lake
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/athenatrail/athenatrail"
+	"github.com/athenatrail/athenatrail/internal/lake/rowfile"
+)
+
+// The facts. Of two rows with one key: an event's addendum that updates it
+// stays, else the longer record, then the greater in bytes. Rows are functions
+// of one record, so the comparison of what is left after that only serves to
+// make the order total.
+var (
+	Events = &Fact[athenatrail.Event]{
+		name: "events",
+		format: &rowfile.Format[athenatrail.Event]{
+			Dictionary: []string{"event_name"},
+			Bloom:      []string{"query_execution_id"},
+			Blobs:      []string{"record"},
+			Size:       func(e *athenatrail.Event) int { return len(e.Record) + 200 },
+		},
+		key: func(a, b *athenatrail.Event) int {
+			return cmp.Or(strings.Compare(a.ID, b.ID), strings.Compare(a.QueryExecutionID, b.QueryExecutionID))
+		},
+		better: func(a, b *athenatrail.Event) int {
+			return cmp.Or(
+				compareBools(a.Updated, b.Updated),
+				longer(a.Record, b.Record),
+				compareTimes(a.Time, b.Time),
+				strings.Compare(a.Name, b.Name),
+				strings.Compare(a.SessionID, b.SessionID),
+				strings.Compare(a.AccessKeyHash, b.AccessKeyHash),
+				strings.Compare(a.SharedEventID, b.SharedEventID),
+				strings.Compare(a.TextHash, b.TextHash),
+			)
+		},
+		home: func(e *athenatrail.Event) *athenatrail.Partition { return &e.Home },
+		day:  func(e *athenatrail.Event) (time.Time, bool) { return e.Time, true },
+	}
+
+	SessionEvents = &Fact[athenatrail.SessionEvent]{
+		name: "session_events",
+		format: &rowfile.Format[athenatrail.SessionEvent]{
+			Dictionary: []string{"event_name"},
+			Blobs:      []string{"record"},
+			Size:       func(e *athenatrail.SessionEvent) int { return len(e.Record) + 200 },
+		},
+		key: func(a, b *athenatrail.SessionEvent) int {
+			return cmp.Or(strings.Compare(a.ID, b.ID), strings.Compare(a.SessionID, b.SessionID))
+		},
+		better: func(a, b *athenatrail.SessionEvent) int {
+			return cmp.Or(
+				compareBools(a.Updated, b.Updated),
+				longer(a.Record, b.Record),
+				compareTimes(a.Time, b.Time),
+				strings.Compare(a.Name, b.Name),
+			)
+		},
+		home: func(e *athenatrail.SessionEvent) *athenatrail.Partition { return &e.Home },
+		day:  func(e *athenatrail.SessionEvent) (time.Time, bool) { return e.Time, true },
+	}
+
+	// Details: an answer beats none, a final answer one that may change, and
+	// of failures the one that says more.
+	Details = &Fact[athenatrail.Detail]{
+		name: "details",
+		format: &rowfile.Format[athenatrail.Detail]{
+			Dictionary: []string{"kind", "outcome", "state"},
+			Blobs:      []string{"answer"},
+			Size:       func(d *athenatrail.Detail) int { return len(d.Answer) + len(d.Message) + 200 },
+		},
+		key: func(a, b *athenatrail.Detail) int {
+			return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.ID, b.ID))
+		},
+		better: func(a, b *athenatrail.Detail) int {
+			return cmp.Or(
+				cmp.Compare(outcomeRank(a), outcomeRank(b)),
+				longer(a.Answer, b.Answer),
+				longer(a.Message, b.Message),
+				strings.Compare(a.Outcome, b.Outcome),
+				strings.Compare(a.State, b.State),
+				compareBools(a.Final, b.Final),
+				compareTimes(a.SubmittedAt, b.SubmittedAt),
+				longer(a.TextHash, b.TextHash),
+			)
+		},
+		home: func(d *athenatrail.Detail) *athenatrail.Partition { return &d.Home },
+		day:  func(d *athenatrail.Detail) (time.Time, bool) { return d.SubmittedAt, !d.SubmittedAt.IsZero() },
+	}
+
+	// QueryTexts: the same hash is the same text, so what differs is how much
+	// of a text's row was kept.
+	QueryTexts = &Fact[athenatrail.QueryText]{
+		name: "query_texts",
+		format: &rowfile.Format[athenatrail.QueryText]{
+			Blobs: []string{"query_string", "comment"},
+			Size: func(q *athenatrail.QueryText) int {
+				return len(q.QueryString) + len(q.Comment) + 32*len(q.Tables) + 150
+			},
+		},
+		key: func(a, b *athenatrail.QueryText) int { return strings.Compare(a.TextHash, b.TextHash) },
+		better: func(a, b *athenatrail.QueryText) int {
+			return cmp.Or(
+				longer(a.QueryString, b.QueryString),
+				longer(a.Fingerprint, b.Fingerprint),
+				cmp.Compare(len(a.Tables), len(b.Tables)),
+				compareBools(a.Tables != nil, b.Tables != nil),
+				slices.Compare(a.Tables, b.Tables),
+				longer(a.Comment, b.Comment),
+				comparePointers(a.Probe, b.Probe),
+			)
+		},
+		home: func(q *athenatrail.QueryText) *athenatrail.Partition { return &q.Home },
+		day:  func(*athenatrail.QueryText) (time.Time, bool) { return time.Time{}, false },
+	}
+
+	// RoleSessions: the issue recorded first stays.
+	RoleSessions = &Fact[athenatrail.RoleSession]{
+		name: "role_sessions",
+		format: &rowfile.Format[athenatrail.RoleSession]{
+			Dictionary: []string{"event_name", "role_arn"},
+			Blobs:      []string{"caller"},
+			Size:       func(r *athenatrail.RoleSession) int { return len(r.Caller) + 400 },
+		},
+		key: func(a, b *athenatrail.RoleSession) int { return strings.Compare(a.AccessKeyHash, b.AccessKeyHash) },
+		better: func(a, b *athenatrail.RoleSession) int {
+			return cmp.Or(
+				compareTimes(b.Issued, a.Issued),
+				strings.Compare(b.EventID, a.EventID),
+				longer(a.Caller, b.Caller),
+				strings.Compare(a.EventName, b.EventName),
+				compareTimes(a.Expires, b.Expires),
+				strings.Compare(a.RoleARN, b.RoleARN),
+				strings.Compare(a.RoleSessionName, b.RoleSessionName),
+				strings.Compare(a.SourceIdentity, b.SourceIdentity),
+				strings.Compare(a.CallerKeyHash, b.CallerKeyHash),
+				strings.Compare(a.SourceIP, b.SourceIP),
+				strings.Compare(a.UserAgent, b.UserAgent),
+			)
+		},
+		home: func(r *athenatrail.RoleSession) *athenatrail.Partition { return &r.Home },
+		day:  func(r *athenatrail.RoleSession) (time.Time, bool) { return r.Issued, true },
+	}
+
+	DataAccess = &Fact[athenatrail.DataAccess]{
+		name:   "data_access",
+		format: &rowfile.Format[athenatrail.DataAccess]{Dictionary: []string{"table_arn", "principal", "permissions"}},
+		key: func(a, b *athenatrail.DataAccess) int {
+			return cmp.Or(
+				strings.Compare(a.QueryExecutionID, b.QueryExecutionID),
+				strings.Compare(a.Table, b.Table),
+				strings.Compare(a.EventID, b.EventID),
+			)
+		},
+		better: func(a, b *athenatrail.DataAccess) int {
+			return cmp.Or(
+				compareTimes(b.Time, a.Time),
+				longer(a.Principal, b.Principal),
+				longer(a.Permissions, b.Permissions),
+			)
+		},
+		home: func(d *athenatrail.DataAccess) *athenatrail.Partition { return &d.Home },
+		day:  func(d *athenatrail.DataAccess) (time.Time, bool) { return d.Time, true },
+	}
+
+	References = &Fact[athenatrail.Reference]{
+		name: "reference",
+		format: &rowfile.Format[athenatrail.Reference]{
+			Dictionary: []string{"kind"},
+			Blobs:      []string{"answer"},
+			Size:       func(r *athenatrail.Reference) int { return len(r.Answer) + 100 },
+		},
+		key: func(a, b *athenatrail.Reference) int {
+			return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.ID, b.ID))
+		},
+		better: func(a, b *athenatrail.Reference) int { return longer(a.Answer, b.Answer) },
+		home:   func(r *athenatrail.Reference) *athenatrail.Partition { return &r.Home },
+		day:    func(*athenatrail.Reference) (time.Time, bool) { return time.Time{}, false },
+	}
+)
+
+// outcomeRank orders what may be known of an id, by how much that is.
+func outcomeRank(d *athenatrail.Detail) int {
+	switch d.Outcome {
+	case athenatrail.OutcomeAnswered:
+		if d.Final {
+			return 7
+		}
+		return 6
+	case athenatrail.OutcomeTooOld:
+		return 5
+	case athenatrail.OutcomeNotFound:
+		return 4
+	case athenatrail.OutcomeUnprocessed:
+		return 3
+	case athenatrail.OutcomeDenied:
+		return 2
+	case athenatrail.OutcomeNoRole:
+		return 1
+	}
+	return 0
+}
+
+// longer orders texts by length, then by bytes.
+func longer(a, b string) int {
+	return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
+}
+
+// compareTimes orders times as they are stored, in milliseconds.
+func compareTimes(a, b time.Time) int {
+	return cmp.Compare(a.UnixMilli(), b.UnixMilli())
+}
+
+func compareBools(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
+}
+
+// comparePointers orders unknown, false, true.
+func comparePointers(a, b *bool) int {
+	rank := func(p *bool) int {
+		switch {
+		case p == nil:
+			return 0
+		case !*p:
+			return 1
+		}
+		return 2
+	}
+	return cmp.Compare(rank(a), rank(b))
+}

@@ -1,0 +1,208 @@
+package lake
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/gofrs/flock"
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	mirrorIndex   = ".mirror.json"
+	mirrorLock    = ".mirror.lock"
+	mirrorFetches = 16
+)
+
+// mirrored are the prefixes that a mirror holds: what reports read.
+var mirrored = []string{manifestKey, "tables/", "facts/query_texts/", "_ledger/"}
+
+// A mirrorEntry is what a mirror knows of a file that it holds.
+type mirrorEntry struct {
+	ETag string `json:"etag"`
+	Size int64  `json:"size"`
+}
+
+// Mirror makes dir a copy of what reports read of a lake: its tables, texts
+// and ledger. Files that dir holds with the same ETag are not fetched again,
+// files that are gone from the lake are removed. Each file is replaced whole,
+// so dir may be read meanwhile. Processes that mirror into the same folder
+// wait for each other.
+//
+// The folder is a cache, to be removed at will; the next Mirror makes it again.
+func Mirror(ctx context.Context, store Store, dir string) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return fmt.Errorf("mirror: %w", err)
+	}
+	lock := flock.New(filepath.Join(dir, mirrorLock), flock.SetPermissions(0o666))
+	if _, err := lock.TryLockContext(ctx, lockPoll*10); err != nil {
+		return fmt.Errorf("mirror: lock %s: %w", dir, err)
+	}
+	defer lock.Close()
+
+	m := &mirror{store: store, dir: dir, have: readMirrorIndex(dir), seen: map[string]bool{}}
+	err := m.fetchChanged(ctx)
+	if err == nil {
+		err = m.removeGone()
+	}
+	// What was fetched counts even where something else failed.
+	if err := errors.Join(err, m.writeIndex()); err != nil {
+		return fmt.Errorf("mirror %s: %w", store, err)
+	}
+	return nil
+}
+
+type mirror struct {
+	store Store
+	dir   string
+	seen  map[string]bool
+
+	mu   sync.Mutex
+	have map[string]mirrorEntry
+}
+
+func readMirrorIndex(dir string) map[string]mirrorEntry {
+	have := map[string]mirrorEntry{}
+	data, err := os.ReadFile(filepath.Join(dir, mirrorIndex))
+	if err != nil || json.Unmarshal(data, &have) != nil {
+		return map[string]mirrorEntry{}
+	}
+	return have
+}
+
+func (m *mirror) path(key string) string { return filepath.Join(m.dir, filepath.FromSlash(key)) }
+
+// fetchChanged fetches what the folder does not hold, or holds otherwise.
+func (m *mirror) fetchChanged(ctx context.Context) error {
+	group, fetching := errgroup.WithContext(ctx)
+	group.SetLimit(mirrorFetches)
+	list := func() error {
+		for _, prefix := range mirrored {
+			for file, err := range m.store.List(fetching, prefix) {
+				if err != nil {
+					return err
+				}
+				// Verify names what has no place in a lake.
+				if checkKey(file.Key) != nil {
+					continue
+				}
+				m.seen[file.Key] = true
+				if m.holds(file) {
+					continue
+				}
+				group.Go(func() error { return m.fetch(fetching, file) })
+			}
+		}
+		return nil
+	}
+	err := list()
+	if fetchErr := group.Wait(); fetchErr != nil {
+		return fetchErr
+	}
+	return err
+}
+
+// holds reports whether the folder has the file as listed. The size is looked
+// up again, since an index that survived a loss of power may speak of a file
+// that did not.
+func (m *mirror) holds(file File) bool {
+	m.mu.Lock()
+	entry, ok := m.have[file.Key]
+	m.mu.Unlock()
+	if !ok || entry.ETag != file.ETag {
+		return false
+	}
+	info, err := os.Stat(m.path(file.Key))
+	return err == nil && info.Size() == entry.Size
+}
+
+func (m *mirror) fetch(ctx context.Context, file File) error {
+	var data []byte
+	if file.Size > 0 { // marks are empty
+		var err error
+		data, err = m.store.Read(ctx, file.Key)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // removed since it was listed; the next mirror sees that
+		}
+		if err != nil {
+			return err
+		}
+	}
+	path := m.path(file.Key)
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return err
+	}
+	if err := replaceFile(path, data); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	// If the file was written between listing and reading, its ETag is newer
+	// than this one, and the next mirror fetches it again.
+	m.have[file.Key] = mirrorEntry{file.ETag, int64(len(data))}
+	return nil
+}
+
+// replaceFile writes a file whole, without waiting for the disk.
+func replaceFile(path string, data []byte) error {
+	temp, err := os.CreateTemp(filepath.Dir(path), tempPrefix)
+	if err != nil {
+		return err
+	}
+	_, err = temp.Write(data)
+	err = errors.Join(err, temp.Close())
+	if err == nil {
+		err = rename(temp.Name(), path)
+	}
+	if err != nil {
+		os.Remove(temp.Name())
+	}
+	return err
+}
+
+// removeGone removes files that the lake does not have, also those that no
+// index tells of: reports would read them. Temporary files of killed mirrors
+// go too, as nobody else is at it.
+func (m *mirror) removeGone() error {
+	err := filepath.WalkDir(m.dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(m.dir, path)
+		if err != nil {
+			return err
+		}
+		key := filepath.ToSlash(rel)
+		if m.seen[key] || key == mirrorIndex || key == mirrorLock || strings.HasPrefix(key, locksDir+"/") {
+			return nil
+		}
+		if err := os.Remove(path); err != nil {
+			return err
+		}
+		delete(m.have, key)
+		for parent := filepath.Dir(path); parent != m.dir && os.Remove(parent) == nil; parent = filepath.Dir(parent) {
+		}
+		return nil
+	})
+	for key := range m.have {
+		if !m.seen[key] {
+			delete(m.have, key)
+		}
+	}
+	return err
+}
+
+func (m *mirror) writeIndex() error {
+	data, err := json.Marshal(m.have)
+	if err != nil {
+		return err
+	}
+	return replaceFile(filepath.Join(m.dir, mirrorIndex), data)
+}

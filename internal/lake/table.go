@@ -1,0 +1,291 @@
+package lake
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/athenatrail/athenatrail"
+	"github.com/athenatrail/athenatrail/internal/lake/rowfile"
+)
+
+// derivedWithKey is the key of a table file's metadata that says what the rows
+// were derived with.
+const derivedWithKey = "athenatrail.derived_with"
+
+// tailBytes is how much of a table file is read for its metadata; footers are
+// smaller, but for large files.
+const tailBytes = 64 << 10
+
+var (
+	// ErrChanged says that a table's file was written since it was looked at.
+	ErrChanged = errors.New("the file was written by somebody else meanwhile")
+
+	// ErrOrder says that rows of a table do not come in the order of their
+	// keys, or that two have one key.
+	ErrOrder = errors.New("rows are not in the order of their keys")
+)
+
+// A Table is a kind of row that is derived from facts: [QueryExecutions] and
+// its like. Its files hold rows in the order of their keys.
+type Table[T any] struct {
+	name   string
+	format *rowfile.Format[T]
+	key    func(a, b *T) int
+	home   func(row *T) (account, region string)
+
+	// day returns the time whose UTC day a row must lie on, if it tells one.
+	day func(row *T) (t time.Time, known bool)
+}
+
+// Name returns the table's name.
+func (t *Table[T]) Name() string { return t.name }
+
+func (t *Table[T]) dir() string { return "tables/" + t.name + "_open/" }
+
+// Sort puts rows into the order that [WriteTable] wants.
+func (t *Table[T]) Sort(rows []T) {
+	slices.SortFunc(rows, func(a, b T) int { return t.key(&a, &b) })
+}
+
+// whoColumns are the columns of Who and Where that have few different values.
+var whoColumns = []string{
+	"person", "person_source", "person_trust", "person_kind", "team", "principal_type", "principal_arn", "principal_id",
+	"role_name", "role_session_name", "source_identity", "identity_center_user_id", "invoked_by",
+	"tool", "source_ip", "user_agent", "vpc_endpoint_id", "account_id", "region_name", "work_group_name",
+}
+
+// The tables, with the order of their rows.
+var (
+	// QueryExecutions are ordered by query execution id, those without one by
+	// event id.
+	QueryExecutions = &Table[athenatrail.QueryExecution]{
+		name: "query_executions",
+		format: &rowfile.Format[athenatrail.QueryExecution]{
+			Dictionary: append([]string{
+				"gap", "catalog_name", "database_name", "statement_type", "substatement_type", "text_dt", "tables_source",
+				"state", "error_code", "currency", "cost_basis", "engine_version",
+			}, whoColumns...),
+			Bloom: []string{"query_execution_id"},
+			Blobs: []string{"state_change_reason", "error_message"},
+			Size: func(q *athenatrail.QueryExecution) int {
+				return 1000 + len(q.UserAgent) + len(q.StateChangeReason) + len(q.ErrorMessage) + 32*(len(q.TablesAccessed)+len(q.DatabasesAccessed))
+			},
+		},
+		key: func(a, b *athenatrail.QueryExecution) int {
+			return cmp.Or(strings.Compare(a.QueryExecutionID, b.QueryExecutionID), strings.Compare(a.EventID, b.EventID))
+		},
+		home: func(q *athenatrail.QueryExecution) (string, string) { return q.AccountID, q.RegionName },
+		// Submission may lie on the other side of midnight than the event.
+		day: func(*athenatrail.QueryExecution) (time.Time, bool) { return time.Time{}, false },
+	}
+
+	// Activity is ordered as the events are, by event id, then query
+	// execution id.
+	Activity = &Table[athenatrail.Activity]{
+		name: "activity",
+		format: &rowfile.Format[athenatrail.Activity]{
+			Dictionary: append([]string{"event_name", "error_code"}, whoColumns...),
+			Blobs:      []string{"request_parameters", "response_elements", "error_message"},
+			Size: func(a *athenatrail.Activity) int {
+				return 600 + len(a.UserAgent) + len(a.ErrorMessage) + len(a.RequestParameters) + len(a.ResponseElements)
+			},
+		},
+		key: func(a, b *athenatrail.Activity) int {
+			return cmp.Or(strings.Compare(a.EventID, b.EventID), strings.Compare(a.QueryExecutionID, b.QueryExecutionID))
+		},
+		home: func(a *athenatrail.Activity) (string, string) { return a.AccountID, a.RegionName },
+		day:  func(a *athenatrail.Activity) (time.Time, bool) { return a.EventTime, true },
+	}
+
+	// UsageRollup is ordered by the fields of its key, from slot to own.
+	UsageRollup = &Table[athenatrail.UsageRollup]{
+		name: "usage_rollup",
+		format: &rowfile.Format[athenatrail.UsageRollup]{
+			Dictionary: []string{
+				"kind", "person", "person_kind", "person_source", "team", "role_name", "account_id", "region_name",
+				"work_group_name", "tool", "database_name", "state", "gap", "cost_basis", "currency",
+			},
+			Size: func(*athenatrail.UsageRollup) int { return 700 },
+		},
+		key: func(a, b *athenatrail.UsageRollup) int {
+			return cmp.Or(
+				compareTimes(a.Slot, b.Slot),
+				strings.Compare(a.Kind, b.Kind),
+				strings.Compare(a.Person, b.Person),
+				strings.Compare(a.PersonKind, b.PersonKind),
+				strings.Compare(a.PersonSource, b.PersonSource),
+				strings.Compare(a.Team, b.Team),
+				strings.Compare(a.RoleName, b.RoleName),
+				strings.Compare(a.AccountID, b.AccountID),
+				strings.Compare(a.RegionName, b.RegionName),
+				strings.Compare(a.WorkGroupName, b.WorkGroupName),
+				strings.Compare(a.Tool, b.Tool),
+				strings.Compare(a.DatabaseName, b.DatabaseName),
+				strings.Compare(a.State, b.State),
+				strings.Compare(a.Gap, b.Gap),
+				strings.Compare(a.CostBasis, b.CostBasis),
+				strings.Compare(a.Currency, b.Currency),
+				compareBools(a.Probe, b.Probe),
+				compareBools(a.Own, b.Own),
+			)
+		},
+		home: func(u *athenatrail.UsageRollup) (string, string) { return u.AccountID, u.RegionName },
+		day:  func(u *athenatrail.UsageRollup) (time.Time, bool) { return u.Slot, true },
+	}
+)
+
+// A TableState is a table's file of a partition as it was at a moment.
+type TableState struct {
+	// DerivedWith is what its rows were derived with; empty if there is no
+	// file.
+	DerivedWith string
+
+	exists bool
+	sum    [sha256.Size]byte
+}
+
+// StateOf returns the state of a table's file, for [ReplaceTable].
+func StateOf[T any](ctx context.Context, l *Lake, t *Table[T], p athenatrail.Partition) (TableState, error) {
+	if err := checkPartition(p); err != nil {
+		return TableState{}, fmt.Errorf("read %s: %w", t.name, err)
+	}
+	data, err := l.Read(ctx, fileKey(t.dir(), p))
+	if errors.Is(err, fs.ErrNotExist) {
+		return TableState{}, nil
+	}
+	if err != nil {
+		return TableState{}, fmt.Errorf("read %s of %s: %w", t.name, p, err)
+	}
+	state := TableState{exists: true, sum: sha256.Sum256(data)}
+	// A file that cannot be read is one to write again.
+	state.DerivedWith, _ = rowfile.Metadata(data, int64(len(data)), derivedWithKey)
+	return state, nil
+}
+
+// WriteTable replaces the rows of partition p in a table, and reports whether
+// the file was written or removed. DerivedWith names what the rows were
+// derived with. The rows must come in the order of their keys, [ErrOrder],
+// and lie in the account and region, [ErrWrongPartition]. They are encoded as
+// they come, one at a time; an error among them ends it, and the file stays.
+// Without rows there is no file. The same rows leave the file untouched.
+func WriteTable[T any](ctx context.Context, l *Lake, t *Table[T], p athenatrail.Partition, rows iter.Seq2[*T, error], derivedWith string) (changed bool, err error) {
+	return t.write(ctx, l, p, nil, rows, derivedWith)
+}
+
+// ReplaceTable is [WriteTable] for when others may derive the same day at the
+// same time: it writes only if the file still is as was says, else the error
+// is [ErrChanged]. Whoever looks at the state first, then reads the facts, then
+// replaces, and on ErrChanged does all of it again, never puts rows of old
+// facts over rows of new ones.
+func ReplaceTable[T any](ctx context.Context, l *Lake, t *Table[T], p athenatrail.Partition, was TableState, rows iter.Seq2[*T, error], derivedWith string) (changed bool, err error) {
+	return t.write(ctx, l, p, &was, rows, derivedWith)
+}
+
+func (t *Table[T]) write(ctx context.Context, l *Lake, p athenatrail.Partition, was *TableState, rows iter.Seq2[*T, error], derivedWith string) (changed bool, err error) {
+	if err := checkPartition(p); err != nil {
+		return false, fmt.Errorf("write %s: %w", t.name, err)
+	}
+	data, err := t.encode(ctx, p, rows, derivedWith)
+	if err != nil {
+		return false, fmt.Errorf("write %s of %s: %w", t.name, p, err)
+	}
+	err = l.Update(ctx, fileKey(t.dir(), p), func(old []byte) ([]byte, error) {
+		same := old != nil && bytes.Equal(old, data) || old == nil && data == nil
+		changed = !same
+		if same {
+			return nil, nil
+		}
+		if was != nil && (was.exists != (old != nil) || was.exists && was.sum != sha256.Sum256(old)) {
+			return nil, ErrChanged
+		}
+		if data == nil {
+			return nil, ErrRemove
+		}
+		return data, nil
+	})
+	if err != nil {
+		return false, fmt.Errorf("write %s of %s: %w", t.name, p, err)
+	}
+	return changed, nil
+}
+
+// encode returns the file of rows, or nil if there are none.
+func (t *Table[T]) encode(ctx context.Context, p athenatrail.Partition, rows iter.Seq2[*T, error], derivedWith string) ([]byte, error) {
+	var out bytes.Buffer
+	w := t.format.NewWriter(&out, [2]string{derivedWithKey, derivedWith})
+	var last T
+	n := 0
+	for row, err := range rows {
+		if err != nil {
+			return nil, err
+		}
+		if n++; n%1024 == 0 && ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if clean := *row; t.format.Clean(&clean) {
+			row = &clean
+		}
+		if account, region := t.home(row); account != p.Account || region != p.Region {
+			return nil, fmt.Errorf("row %d: %w: it is of %q in %q", n, ErrWrongPartition, account, region)
+		}
+		if day, known := t.day(row); known && athenatrail.DateOf(day) != p.Date {
+			return nil, fmt.Errorf("row %d: %w: its time is %s", n, ErrWrongPartition, day.UTC().Format(time.RFC3339))
+		}
+		if n > 1 && t.key(&last, row) >= 0 {
+			return nil, fmt.Errorf("row %d: %w", n, ErrOrder)
+		}
+		last = *row
+		if err := w.Write(row); err != nil {
+			return nil, err
+		}
+	}
+	if n == 0 {
+		return nil, nil
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+// ReadTable returns the rows of partition p in a table, in the order of their
+// keys; nothing if there are none. Each row is the caller's to keep. An error
+// is the last thing yielded.
+func ReadTable[T any](ctx context.Context, l *Lake, t *Table[T], p athenatrail.Partition) iter.Seq2[*T, error] {
+	return readRows[T](ctx, l, t, p)
+}
+
+// DerivedWith returns what the rows of partition p in a table were derived
+// with, or "" if there are none. It reads the end of the file only.
+func DerivedWith(ctx context.Context, l *Lake, table Dataset, p athenatrail.Partition) (string, error) {
+	if err := checkPartition(p); err != nil {
+		return "", fmt.Errorf("read %s: %w", table.Name(), err)
+	}
+	key := fileKey(table.dir(), p)
+	for n := int64(tailBytes); ; n *= 8 {
+		tail, size, err := l.Tail(ctx, key, n)
+		if errors.Is(err, fs.ErrNotExist) {
+			return "", nil
+		}
+		if err != nil {
+			return "", fmt.Errorf("read %s of %s: %w", table.Name(), p, err)
+		}
+		with, err := rowfile.Metadata(tail, size, derivedWithKey)
+		if errors.Is(err, rowfile.ErrShort) && int64(len(tail)) < size {
+			continue
+		}
+		if err != nil {
+			return "", fmt.Errorf("read %s of %s: %w", table.Name(), p, err)
+		}
+		return with, nil
+	}
+}
