@@ -2,10 +2,10 @@ package cloudtrail
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"strings"
 	"unicode/utf8"
+
+	"github.com/athenatrail/athenatrail/internal/jsonskip"
 )
 
 // maxDepth bounds how deep a record's objects and arrays may nest, as
@@ -13,7 +13,7 @@ import (
 const maxDepth = 10_000
 
 // errMore says that a value goes on behind the bytes at hand.
-var errMore = errors.New("value is cut off")
+var errMore = jsonskip.ErrMore
 
 func syntaxError(at int, want string) error {
 	return fmt.Errorf("byte %d: want %s", at, want)
@@ -49,136 +49,42 @@ func endOfString(b []byte, i int) int {
 	}
 }
 
-// What a byte means between strings.
-const (
-	charBad   = iota // cannot stand there in JSON
-	charPlain        // white space, punctuation, part of a number or of a word
-	charQuote
-	charOpen
-	charClose
-)
-
-var charClass = func() (class [256]uint8) {
-	for _, c := range " \t\r\n:,0123456789+-.eEtrufalsn" {
-		class[c] = charPlain
-	}
-	class['"'] = charQuote
-	class['{'], class['['] = charOpen, charOpen
-	class['}'], class[']'] = charClose, charClose
-	return class
-}()
-
-// skipObject returns the index behind the object or array that begins at i,
-// and the text of its own member eventSource, nil if it has none. It follows
-// quotes and braces and looks at nothing else, so what it passes over may be
-// wrong in other ways. It returns errMore when b ends first.
-func skipObject(b []byte, i int) (end int, eventSource []byte, err error) {
-	depth, first := 0, i
-	kinds, deep := uint64(0), false // a bit a level, while 64 are enough: 1 for an object
-	for i < len(b) {
-		switch c := b[i]; charClass[c] {
-		case charQuote:
-			j := endOfString(b, i+1)
-			if j < 0 {
-				return 0, nil, errMore
-			}
-			if depth == 1 && eventSource == nil && string(b[i+1:j]) == "eventSource" {
-				k := skipSpace(b, j+1)
-				if k < len(b) && b[k] == ':' {
-					k = skipSpace(b, k+1)
-				}
-				if k == len(b) {
-					return 0, nil, errMore
-				}
-				if b[k] == '"' && k > j+1 {
-					if j = endOfString(b, k+1); j < 0 {
-						return 0, nil, errMore
-					}
-					eventSource = b[k+1 : j]
-				}
-			}
-			i = j + 1
-		case charPlain:
-			i++
-		case charOpen:
-			if depth > 0 && !mayOpen(b, i, first, kinds&1 == 1 && !deep) {
-				return 0, nil, syntaxError(i-first, "no "+string(c))
-			}
-			depth++
-			deep = deep || depth > 64
-			kinds = kinds<<1 | uint64(c>>5&1) // '{' and '}' have the bit, '[' and ']' have not
-			i++
-		case charClose:
-			if kinds&1 != uint64(c>>5&1) && !deep {
-				return 0, nil, syntaxError(i-first, "another closing bracket")
-			}
-			kinds >>= 1
-			depth--
-			i++
-			if depth == 0 {
-				return i, eventSource, nil
-			}
-		default:
-			return 0, nil, syntaxError(i-first, "JSON")
-		}
-	}
-	return 0, nil, errMore
-}
-
-// mayOpen tells whether an object or array may begin at b[i], by what stands
-// before it. Without this check a lost closing bracket would make a record
-// swallow those behind it.
-func mayOpen(b []byte, i, first int, inObject bool) bool {
-	i = skipSpaceBack(b, i-1, first)
-	switch b[i] {
-	case ':':
-		return true
-	case '[':
-		return !inObject
-	case ',':
-		before := b[skipSpaceBack(b, i-1, first)]
-		return !inObject && before != '[' && before != ',' && before != ':'
-	}
-	return false
-}
-
-func skipSpaceBack(b []byte, i, first int) int {
-	for i > first && (b[i] == ' ' || b[i] == '\n' || b[i] == '\t' || b[i] == '\r') {
-		i--
-	}
-	return i
-}
-
 // skipValue returns the index behind the JSON value that begins at i.
 func skipValue(b []byte, i int) (int, error) {
 	if i >= len(b) {
 		return 0, errMore
 	}
-	switch c := b[i]; charClass[c] {
-	case charOpen:
-		end, _, err := skipObject(b, i)
+	switch b[i] {
+	case '{', '[':
+		end, _, err := jsonskip.Object(b, i)
 		return end, err
-	case charQuote:
+	case '"':
 		j := endOfString(b, i+1)
 		if j < 0 {
 			return 0, errMore
 		}
 		return j + 1, nil
-	case charPlain:
-		first := i
-		for i < len(b) && charClass[b[i]] == charPlain && !strings.ContainsRune(" \t\r\n:,", rune(b[i])) {
-			i++
-		}
-		if i == len(b) {
-			return 0, errMore
-		}
-		if i == first {
-			return 0, syntaxError(0, "a value")
-		}
-		return i, nil
 	}
-	return 0, syntaxError(0, "a value")
+	first := i
+	for i < len(b) && wordByte[b[i]] {
+		i++
+	}
+	if i == len(b) {
+		return 0, errMore
+	}
+	if i == first {
+		return 0, syntaxError(0, "a value")
+	}
+	return i, nil
 }
+
+// wordByte tells the bytes of numbers, true, false and null.
+var wordByte = func() (word [256]bool) {
+	for _, c := range "0123456789+-.eEtrufalsn" {
+		word[c] = true
+	}
+	return word
+}()
 
 // A canonizer rewrites JSON values into canonical form: members sorted by
 // the bytes of their keys, the last of equal keys kept, numbers as they were

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/gzip"
+
+	"github.com/athenatrail/athenatrail/internal/inflate"
 )
 
 // Limits bound what is read of one log file. CloudTrail itself writes records
@@ -65,11 +67,12 @@ type Reader struct {
 	win    window
 	canon  canonizer
 	text   []byte // of the record at hand, in canonical form
-	gz     inflater
+	gz     inflate.Reader
 	tally  Tally
 	facts  Facts
 	emit   func(*Facts) error
 	failed error // of emit
+	cut    bool  // the JSON ended too early
 }
 
 // NewReader returns a Reader with those limits.
@@ -90,7 +93,7 @@ const emitSize = 4 << 20
 func (r *Reader) Read(file io.Reader, emit func(*Facts) error) (Tally, error) {
 	r.tally = Tally{Dropped: map[string]int64{}}
 	r.facts.reset()
-	r.emit, r.failed = emit, nil
+	r.emit, r.failed, r.cut = emit, nil, false
 	in := &fetch{r: file}
 	from, err := r.open(in)
 	if err != nil {
@@ -203,13 +206,18 @@ func (r *Reader) document() {
 			stray = ",]}"
 		}
 	}
+	if r.failed == nil {
+		w.drain() // so that what is counted does not hang on the window's size
+	}
 	switch {
 	case w.err != nil && w.err != io.EOF:
 		r.tally.Damage = w.err.Error()
 	case w.offset(w.end) == 0:
 		r.tally.Damage = "the file is empty"
+	case r.cut:
+		r.tally.Damage = "the JSON ends too early"
 	case !whole:
-		r.tally.Damage = "the JSON is broken or cut off"
+		r.tally.Damage = "the JSON is broken"
 	default:
 		r.tally.Closed = r.tally.Undecodable == 0
 	}
@@ -339,7 +347,7 @@ func (r *Reader) array() bool {
 func (r *Reader) record() bool {
 	w := &r.win
 	for {
-		end, source, err := skipObject(w.buf[:w.end], w.start)
+		end, source, err := w.scan.Object(w.start)
 		switch {
 		case err == nil && end-w.start > w.maxRecord, errors.Is(err, errMore) && w.end-w.start > w.maxRecord:
 			r.tally.problem(w.offset(w.start), fmt.Sprintf("a record longer than %d bytes", w.maxRecord))
@@ -453,13 +461,8 @@ func (r *Reader) skipLine() bool {
 	}
 }
 
-// cutOff notes that the text ended too early, unless the window knows a
-// better reason.
-func (r *Reader) cutOff() {
-	if r.win.err == nil || r.win.err == io.EOF {
-		r.win.err = errors.New("the JSON ends too early")
-	}
-}
+// cutOff notes that the JSON ended before its objects and arrays did.
+func (r *Reader) cutOff() { r.cut = true }
 
 // maxWraps bounds how many wrappings are opened around a record.
 const maxWraps = 4

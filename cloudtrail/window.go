@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/athenatrail/athenatrail/internal/jsonskip"
 )
 
 const (
@@ -37,17 +39,29 @@ type window struct {
 	err        error // why there is no more: io.EOF or what is wrong
 	limit      int64 // the longest text accepted
 	maxRecord  int
+	scan       *jsonskip.Scanner // of buf[:end]
 }
 
 func (w *window) reset(from filler, limits Limits) {
 	if w.buf == nil {
 		w.buf = make([]byte, windowSize)
 	}
-	*w = window{buf: w.buf, from: from, limit: limits.File, maxRecord: limits.Record}
+	if w.scan == nil {
+		w.scan = new(jsonskip.Scanner)
+	}
+	w.scan.Reset(nil)
+	*w = window{buf: w.buf, scan: w.scan, from: from, limit: limits.File, maxRecord: limits.Record}
 }
 
 // offset returns where buf[i] lies in the text.
 func (w *window) offset(i int) int64 { return w.base + int64(i) }
+
+// drain passes all text that is left.
+func (w *window) drain() {
+	for w.start = w.end; w.more(); w.start = w.end {
+	}
+	w.start = w.end
+}
 
 // text returns what is at hand and not yet passed.
 func (w *window) text() []byte { return w.buf[w.start:w.end] }
@@ -77,6 +91,7 @@ func (w *window) more() bool {
 	}
 	grew := n > w.end
 	w.end, w.err = n, err
+	w.scan.Reset(w.buf[:w.end])
 	return grew
 }
 
