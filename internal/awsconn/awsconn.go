@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 )
 
@@ -95,6 +96,7 @@ func New(ctx context.Context, o Options) (*Conn, error) {
 	load := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(client),
 		config.WithRetryer(newRetryer),
+		config.WithLogger(logging.Nop{}), // what matters comes as an error
 	}
 	if o.Profile != "" {
 		load = append(load, config.WithSharedConfigProfile(o.Profile))

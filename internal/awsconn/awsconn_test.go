@@ -274,6 +274,10 @@ func TestExplainAPIErrors(t *testing.T) {
 		{api("SSM", "GetParameter", "ParameterNotFound", "x"), "it does not exist (ParameterNotFound)", ""},
 		{api("Athena", "BatchGetQueryExecution", "ns#ExpiredTokenException:http://x", ""), "the AWS credentials have expired", "aws sso login"},
 		{api("Athena", "GetWorkGroup", "Odd", ""), "Athena.GetWorkGroup: Odd: no message", ""},
+		{fmt.Errorf("read s3://b/k: %w", api("S3", "GetObject", "AccessDenied", "Access Denied")),
+			"read s3://b/k: not allowed to call s3:GetObject", "collect-from-s3.json"},
+		{errors.Join(fmt.Errorf("read a: %w", api("S3", "GetObject", "NoSuchKey", "x")), errors.New("read b: cut")),
+			"read a: it does not exist (NoSuchKey)\nread b: cut", ""},
 		{fmt.Errorf("x: %w", context.Canceled), "x: context canceled", ""},
 		{errors.New("plain"), "plain", ""},
 	} {
@@ -285,6 +289,9 @@ func TestExplainAPIErrors(t *testing.T) {
 		if explained.Error() != tt.line || !errors.Is(explained, tt.err) || Explained(explained) != explained {
 			t.Errorf("%v: explained as %v", tt.err, explained)
 		}
+	}
+	if err := errors.New("plain"); Explained(err) != err {
+		t.Error("an error that is not AWS's was explained")
 	}
 	if Explained(nil) != nil {
 		t.Error("no error was explained")

@@ -29,13 +29,16 @@ func (e *Error) Unwrap() error { return e.err }
 func (e *Error) Hint() string { return e.hint }
 
 // Explained returns err as an *Error with the line and hint of [Explain]. An
-// error that is nil or explained already is returned as it is.
+// error that is nil, explained already, or none of AWS's is returned as it is.
 func Explained(err error) error {
 	var done *Error
 	if err == nil || errors.As(err, &done) {
 		return err
 	}
-	line, hint := Explain(err)
+	line, hint, ok := explain(err)
+	if !ok {
+		return err
+	}
 	return &Error{line, hint, err}
 }
 
@@ -122,37 +125,59 @@ func lastName(code string) string {
 }
 
 // Explain returns the error of an AWS call in one line, and as a hint what the
-// reader can do; the hint may be empty.
+// reader can do; the hint may be empty. What wraps the call's error, such as
+// the name of the file that was read, stays around the line. Of another error
+// the line is its own text.
 func Explain(err error) (line, hint string) {
 	var done *Error
 	if errors.As(err, &done) {
 		return err.Error(), done.hint
 	}
+	if line, hint, ok := explain(err); ok {
+		return line, hint
+	}
+	return err.Error(), ""
+}
+
+func explain(err error) (line, hint string, ok bool) {
 	if errors.Is(err, ErrNoRole) {
 		return err.Error(), "name the account's role under accounts: in the configuration, or pass " +
-			"--assume-role 'arn:aws:iam::{account}:role/NAME'"
+			"--assume-role 'arn:aws:iam::{account}:role/NAME'", true
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return err.Error(), ""
+		return "", "", false
 	}
+	line, hint, ok = explainCall(err)
+	var call *smithy.OperationError
+	if ok && errors.As(err, &call) {
+		if text := err.Error(); strings.Contains(text, call.Error()) {
+			line = strings.Replace(text, call.Error(), line, 1)
+		}
+	}
+	return line, hint, ok
+}
+
+// explainCall is about the call alone, without what wraps its error.
+func explainCall(err error) (line, hint string, ok bool) {
 	if line, hint, ok := explainCredentials(err); ok {
-		return line, hint
+		return line, hint, true
 	}
 	var api smithy.APIError
 	if errors.As(err, &api) {
-		return explainAPI(err, api)
+		line, hint = explainAPI(err, api)
+		return line, hint, true
 	}
 	var dns *net.DNSError
 	if errors.As(err, &dns) {
 		return fmt.Sprintf("%s: cannot find the host %s", operationName(err), dns.Name),
-			"check the region, the network, and AWS_ENDPOINT_URL if it is set"
+			"check the region, the network, and AWS_ENDPOINT_URL if it is set", true
 	}
 	var network *net.OpError
 	if errors.As(err, &network) && network.Op == "dial" {
 		return fmt.Sprintf("%s: cannot connect to %s: %v", operationName(err), network.Addr, network.Err),
-			"check the network, and AWS_ENDPOINT_URL if it is set"
+			"check the network, and AWS_ENDPOINT_URL if it is set", true
 	}
-	return oneLine(err.Error()), ""
+	return "", "", false
 }
 
 const logIn = "set AWS_PROFILE, pass --profile, or run aws sso login"

@@ -68,7 +68,7 @@ func (r *run) list(ctx context.Context) error {
 				continue
 			}
 			r.sum.ToRead++
-			r.sum.ToReadLen += o.Size
+			r.sum.ToReadLen += max(0, o.Size)
 			r.work = append(r.work, job{o, state})
 		}
 		if err := ctx.Err(); err != nil {

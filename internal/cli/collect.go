@@ -1,0 +1,310 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/athenatrail/athenatrail/cloudtrail"
+	"github.com/athenatrail/athenatrail/internal/athenaapi"
+	"github.com/athenatrail/athenatrail/internal/awsconn"
+	"github.com/athenatrail/athenatrail/internal/collect"
+	"github.com/athenatrail/athenatrail/internal/config"
+	"github.com/athenatrail/athenatrail/internal/format"
+	"github.com/athenatrail/athenatrail/internal/ledger"
+	"github.com/athenatrail/athenatrail/internal/source"
+)
+
+type collectOptions struct {
+	from, to string
+	dryRun   bool
+}
+
+func (a *app) collectCommand() *cobra.Command {
+	var o collectOptions
+	c := &cobra.Command{
+		Use:   "collect --source S",
+		Short: "Read log files, ask Athena for details, and bring the lake up to date",
+		Long: `Read the log files of a trail that were not read before, ask Athena for what
+they do not hold (SQL, bytes, state), and bring the lake up to date. Running it
+again changes nothing; running it in two places at once is safe.
+
+A source is a folder or file of log files, - for standard input, or
+s3://bucket[/prefix]. Log files may be compressed or not, of one account or an
+organization. --from and --to bound when the log files were delivered, by day;
+log files of the two days after --to are read too, since some come late.
+
+Exit code 3 means that it is done but for what the last lines name; the next
+run tries that again.`,
+		Example: `  athenatrail collect --source s3://my-trail-bucket --assume-role 'arn:aws:iam::{account}:role/athenatrail'
+  athenatrail collect --source ./AWSLogs --no-details
+  zcat *.json.gz | athenatrail collect --source -`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.collect(cmd.Context(), o) },
+	}
+	f := c.Flags()
+	f.StringArray("source", nil, "where log files are, repeatable: a folder or file, -, or s3://bucket[/prefix]")
+	f.StringVar(&o.from, "from", "", "read log files delivered from this day on: 2026-11-01, 7d, yesterday")
+	f.StringVar(&o.to, "to", "", "read log files delivered before this day")
+	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be read and asked, and do nothing")
+	f.Bool("no-details", false, "do not ask Athena: rows keep the gap no_detail")
+	f.Int("jobs", 0, "log files read side by side (default: one a core)")
+	f.Duration("lookback", 0, "how late a log file may be delivered and still be looked for (default 48h)")
+	return c
+}
+
+func (a *app) collect(ctx context.Context, o collectOptions) error {
+	e, err := a.env(ctx)
+	if err != nil {
+		return err
+	}
+	if len(e.Sources) == 0 {
+		return &exitError{exitUsage, hint(errors.New("collect: no source"),
+			"name one with --source FOLDER or --source s3://BUCKET, or as sources: in athenatrail.yaml")}
+	}
+	now := time.Now()
+	from, to, err := collectWindow(e, o, now)
+	if err != nil {
+		return err
+	}
+	var sources []source.Source
+	for _, spec := range e.Sources {
+		src, err := source.Parse(ctx, spec, source.Deps{Stdin: a.stdin, S3: e.s3, Lookback: e.Lookback})
+		if err != nil {
+			return asUsage(err)
+		}
+		sources = append(sources, src)
+	}
+	var details collect.Details
+	if e.Details == config.DetailsAPI {
+		details = &askers{env: e, pacers: athenaapi.NewPacers(e.Rates.BatchGetQueryExecution)}
+	}
+	sum, err := a.run(ctx, e, collect.Options{
+		Sources: sources, From: from, To: to, Details: details, Now: now, DryRun: o.dryRun,
+	})
+	if err != nil {
+		return err
+	}
+	return a.finish(e, sum)
+}
+
+func collectWindow(e *env, o collectOptions, now time.Time) (from, to time.Time, err error) {
+	if o.from != "" {
+		if from, err = config.ParseTime(o.from, now, e.Timezone); err != nil {
+			return from, to, usage("--from: %w", err)
+		}
+	}
+	if o.to != "" {
+		if to, err = config.ParseTime(o.to, now, e.Timezone); err != nil {
+			return from, to, usage("--to: %w", err)
+		}
+	}
+	if !to.IsZero() && !from.Before(to) {
+		return from, to, usage("--from %s is not before --to %s", o.from, o.to)
+	}
+	return from, to, nil
+}
+
+// run does one collection run into the lake of the configuration.
+func (a *app) run(ctx context.Context, e *env, o collect.Options) (*collect.Summary, error) {
+	l, err := e.newLake(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if o.Settings, err = e.settings(); err != nil {
+		return nil, err
+	}
+	bar := a.progress()
+	defer bar.close()
+	o.Lake, o.Ledger = l, ledger.New(l)
+	o.Limits = cloudtrail.Limits{Record: int(e.Caps.RecordBytes), File: e.Caps.FileInflatedBytes}
+	o.Jobs = e.Jobs
+	o.RunID = runID(o.Now)
+	o.Progress = bar.show
+	sum, err := collect.Run(ctx, o)
+	return sum, awsconn.Explained(err)
+}
+
+func runID(now time.Time) string {
+	var b [6]byte
+	rand.Read(b[:])
+	return now.UTC().Format("20060102T150405Z") + "-" + hex.EncodeToString(b[:])
+}
+
+// finish says what a run did, and makes its exit code.
+func (a *app) finish(e *env, sum *collect.Summary) error {
+	for _, line := range summaryLines(sum) {
+		a.note("%s", line)
+	}
+	for _, p := range sum.Problems {
+		a.say("warning", errors.New(p))
+	}
+	if sum.More > 0 {
+		a.say("warning", fmt.Errorf("and %d more such lines", sum.More))
+	}
+	if !sum.Incomplete() {
+		return nil
+	}
+	return &exitError{exitIncomplete, hint(errors.New("done, but not everything could be read or asked"),
+		"the rest is in the lake; athenatrail report health --lake %s lists what is missing, and the next run tries again", e.Lake)}
+}
+
+// summaryLines says in a few lines what a run did, or would do.
+func summaryLines(s *collect.Summary) []string {
+	if s.DryRun {
+		return []string{
+			fmt.Sprintf("would read %s of %s (%s); %s known already", count(s.ToRead, "log file"), count(s.Listed, "listed"), format.HumanBytes(s.ToReadLen), count(s.Known, "")),
+			fmt.Sprintf("would ask Athena again for %s, and for the starts that those log files hold", count(s.Wanted, "execution")),
+		}
+	}
+	lines := []string{fmt.Sprintf("read %s (%s, %s of JSON), %s known already", count(s.Read, "log file"), format.HumanBytes(s.ReadLen), format.HumanBytes(s.Inflated), count(s.Known, ""))}
+	if s.Read > 0 {
+		lines = append(lines, fmt.Sprintf("of %s, %s looked at: %d kept, %d dropped, %d undecodable; %s new",
+			count(s.Records, "record"), count(s.Candidates, ""), s.Kept, s.Dropped, s.Undecodable, count(s.Changed, "fact")))
+	}
+	if s.Wanted > 0 {
+		var parts []string
+		for _, outcome := range slices.Sorted(maps.Keys(s.Outcomes)) {
+			parts = append(parts, fmt.Sprintf("%d %s", s.Outcomes[outcome], strings.ReplaceAll(outcome, "_", " ")))
+		}
+		lines = append(lines, fmt.Sprintf("details of %s: %s", count(s.Wanted, "execution"), strings.Join(parts, ", ")))
+	}
+	return append(lines, fmt.Sprintf("derived %s", count(s.Derived, "day of an account and region", "days of an account and region")))
+}
+
+// count writes a number with its noun, in the plural if need be.
+func count(n int64, noun ...string) string {
+	text := thousands(n)
+	if len(noun) == 0 || noun[0] == "" {
+		return text
+	}
+	if n == 1 {
+		return text + " " + noun[0]
+	}
+	if len(noun) > 1 {
+		return text + " " + noun[1]
+	}
+	if noun[0] == "listed" {
+		return text + " listed"
+	}
+	return text + " " + noun[0] + "s"
+}
+
+func thousands(n int64) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// askers make clients of Athena for accounts and regions as they are needed.
+type askers struct {
+	env    *env
+	pacers *athenaapi.Pacers
+
+	mu sync.Mutex
+}
+
+func (s *askers) Of(ctx context.Context, account, region string) (collect.Asker, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.wanted(account, region) {
+		return nil, nil
+	}
+	conn, err := s.env.aws(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := conn.Config(ctx, account, region)
+	if errors.Is(err, awsconn.ErrNoRole) {
+		return nil, collect.ErrNoRole
+	}
+	if err != nil {
+		return nil, err
+	}
+	return athenaapi.New(cfg, account, s.pacers), nil
+}
+
+// wanted tells whether the configuration wants details of an account and
+// region.
+func (s *askers) wanted(account, region string) bool {
+	if r := s.env.Regions; len(r) > 0 && !slices.Contains(r, "all") && !slices.Contains(r, region) {
+		return false
+	}
+	for _, a := range s.env.Accounts {
+		if a.ID == account {
+			return a.Details != config.DetailsNone && (len(a.Regions) == 0 || slices.Contains(a.Regions, "all") || slices.Contains(a.Regions, region))
+		}
+	}
+	return true
+}
+
+// A progress shows how far a run has come, on a terminal and nowhere else.
+type progress struct {
+	mu    sync.Mutex
+	file  *os.File // nil shows nothing
+	stage string
+	bar   *progressbar.ProgressBar
+}
+
+func (a *app) progress() *progress {
+	file, ok := a.stderr.(*os.File)
+	if !ok || a.quiet || !term.IsTerminal(int(file.Fd())) {
+		return &progress{}
+	}
+	return &progress{file: file}
+}
+
+var stageTitles = map[string]string{
+	collect.StageRead:    "reading log files",
+	collect.StageDetails: "asking Athena    ",
+	collect.StageDerive:  "deriving days    ",
+}
+
+func (p *progress) show(at collect.Progress) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.file == nil || at.Total == 0 {
+		return
+	}
+	if p.stage != at.Stage {
+		p.finish()
+		p.stage = at.Stage
+		p.bar = progressbar.NewOptions64(at.Total,
+			progressbar.OptionSetWriter(p.file),
+			progressbar.OptionSetDescription(stageTitles[at.Stage]),
+			progressbar.OptionShowCount(),
+			progressbar.OptionSetWidth(30),
+			progressbar.OptionThrottle(100*time.Millisecond),
+			progressbar.OptionSetPredictTime(true),
+			progressbar.OptionClearOnFinish(),
+		)
+	}
+	p.bar.Set64(at.Done)
+}
+
+func (p *progress) finish() {
+	if p.bar != nil {
+		p.bar.Clear()
+		p.bar = nil
+	}
+}
+
+func (p *progress) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.finish()
+}

@@ -1,0 +1,189 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/spf13/cobra"
+
+	"github.com/athenatrail/athenatrail/internal/athenaapi"
+	"github.com/athenatrail/athenatrail/internal/athenaapi/athenaapitest"
+	"github.com/athenatrail/athenatrail/internal/awsconn"
+	"github.com/athenatrail/athenatrail/internal/collect"
+	"github.com/athenatrail/athenatrail/internal/demo"
+	"github.com/athenatrail/athenatrail/internal/lake"
+	"github.com/athenatrail/athenatrail/internal/report"
+	"github.com/athenatrail/athenatrail/internal/source"
+)
+
+// demoLake is where demo puts its lake: never where a real one is looked for.
+const demoLake = "./athenatrail-demo"
+
+// demoRate is how many calls a second demo makes for an account and region.
+// Nobody else uses that quota, so it may be used up.
+const demoRate = 20
+
+type demoOptions struct {
+	out    string
+	events int
+}
+
+func (a *app) demoCommand() *cobra.Command {
+	var o demoOptions
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "Collect and report an invented company, without an AWS account",
+		Long: `Invent a company and 35 days of what its people did with Athena, write that as
+CloudTrail writes it, answer for Athena on loopback, collect it into the lake
+` + demoLake + ` as the real thing is collected, and report it. Nothing leaves this
+machine, and the same options give the same lake.`,
+		Example: `  athenatrail demo
+  athenatrail demo --events 100000 --out ./demo-trail`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.demo(cmd.Context(), o) },
+	}
+	f := c.Flags()
+	f.StringVar(&o.out, "out", "", "keep the log files, and the truth about them in truth.jsonl, in this folder")
+	f.IntVar(&o.events, "events", demo.DefaultEvents, "about how many queries the company starts")
+	f.Bool("no-serve", false, "end after the report (this version has no dashboard yet, so it always does)")
+	return c
+}
+
+func (a *app) demo(ctx context.Context, o demoOptions) error {
+	if o.events < 1 || o.events > 5_000_000 {
+		return usage("--events %d: want 1 to 5000000", o.events)
+	}
+	e, err := a.env(ctx)
+	if err != nil {
+		return err
+	}
+	e.Lake = demoLake
+	if f := a.flags.Lookup("lake"); f != nil && f.Changed {
+		e.Lake = f.Value.String()
+	}
+	if err := emptyDemoLake(ctx, e.Lake); err != nil {
+		return err
+	}
+	trail := o.out
+	if trail == "" {
+		if trail, err = os.MkdirTemp("", "athenatrail-demo-"); err != nil {
+			return fmt.Errorf("make a folder for the log files: %w", err)
+		}
+		defer os.RemoveAll(trail)
+	}
+	company := demo.Generate(demo.Options{Events: o.events})
+	if err := company.WriteTrail(trail); err != nil {
+		return fmt.Errorf("write the log files: %w", err)
+	}
+	if o.out != "" {
+		if err := company.WriteTruth(filepath.Join(trail, "truth.jsonl")); err != nil {
+			return fmt.Errorf("write the truth: %w", err)
+		}
+	}
+	api, err := athenaapitest.Start(company.API())
+	if err != nil {
+		return err
+	}
+	defer api.Close()
+	if e.conn, err = demoConn(ctx, api.URL); err != nil {
+		return err
+	}
+	a.note("Example Store, an invented company: 35 days, two accounts, two regions")
+	src, err := source.Parse(ctx, trail, source.Deps{})
+	if err != nil {
+		return err
+	}
+	sum, err := a.run(ctx, e, collect.Options{
+		Sources: []source.Source{src},
+		Details: &askers{env: e, pacers: athenaapi.NewPacers(demoRate)},
+		Now:     company.Now,
+	})
+	if err != nil {
+		return err
+	}
+	for _, line := range summaryLines(sum) {
+		a.note("%s", line)
+	}
+	if err := a.demoReports(ctx, e); err != nil {
+		return err
+	}
+	a.note("look further, for instance:")
+	for _, line := range []string{
+		"athenatrail report queries --lake %s --from 2026-09-28 --limit 10",
+		"athenatrail report usage --by team,work_group_name --lake %s",
+		"athenatrail report denied --lake %s --from 2026-09-28",
+		"athenatrail report health --lake %s",
+	} {
+		a.note("  "+line, e.Lake)
+	}
+	if sum.Incomplete() {
+		return a.finish(e, sum)
+	}
+	return nil
+}
+
+// emptyDemoLake makes way for the demo's lake. It removes nothing but what an
+// earlier demo left where demos go.
+func emptyDemoLake(ctx context.Context, dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) || err == nil && len(entries) == 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if dir != demoLake {
+		return usage("demo: %s is not empty: name another folder with --lake", dir)
+	}
+	store, err := lake.OpenStore(dir)
+	if err != nil {
+		return err
+	}
+	if _, err := lake.Open(ctx, store); err != nil {
+		return hint(fmt.Errorf("demo: %s is there and is no lake of a demo", dir), "move it away, or name another folder with --lake")
+	}
+	return os.RemoveAll(dir)
+}
+
+// demoConn connects to the loopback API as a user of the invented company,
+// whatever AWS environment this machine has.
+func demoConn(ctx context.Context, url string) (*awsconn.Conn, error) {
+	for _, name := range []string{"AWS_ENDPOINT_URL_ATHENA", "AWS_ENDPOINT_URL_STS", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CA_BUNDLE"} {
+		os.Unsetenv(name)
+	}
+	return awsconn.New(ctx, awsconn.Options{
+		AssumeRole: demo.DetailsRole,
+		UserAgent:  userAgent(),
+		Load: []func(*awsconfig.LoadOptions) error{
+			awsconfig.WithSharedConfigFiles([]string{}),
+			awsconfig.WithSharedCredentialsFiles([]string{}),
+			awsconfig.WithRegion(demo.US),
+			awsconfig.WithBaseEndpoint(url),
+			awsconfig.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(demo.AccessKeyID, demo.SecretAccessKey, "")),
+		},
+	})
+}
+
+// demoReports prints what a new user wants to see first.
+func (a *app) demoReports(ctx context.Context, e *env) error {
+	r, err := a.reports(ctx, e)
+	if err != nil {
+		return err
+	}
+	defer r.db.Close()
+	from, to, err := r.window(e, "2026-09-28", "", time.Now())
+	if err != nil {
+		return err
+	}
+	result, err := r.db.Report(ctx, "overview", report.Params{From: from, To: to, CompleteTo: r.completeTo})
+	if err != nil {
+		return err
+	}
+	return a.write(result)
+}

@@ -1,0 +1,109 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/athenatrail/athenatrail"
+	"github.com/athenatrail/athenatrail/internal/awsconn"
+	"github.com/athenatrail/athenatrail/internal/collect"
+	"github.com/athenatrail/athenatrail/internal/format"
+	"github.com/athenatrail/athenatrail/internal/lake"
+	"github.com/athenatrail/athenatrail/internal/rebuild"
+)
+
+func (a *app) lakeCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "lake",
+		Short: "Look after the lake: rebuild, verify",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return usage("lake: want rebuild or verify; see athenatrail lake --help")
+		},
+	}
+	var all bool
+	rebuildCommand := &cobra.Command{
+		Use:   "rebuild",
+		Short: "Derive the tables again from the facts, without the trail and without Athena",
+		Long: `Derive again every day whose tables were made with other prices or other rules
+than today's, or every day with --all. Only the lake's own facts are read.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.rebuild(cmd.Context(), all) },
+	}
+	rebuildCommand.Flags().BoolVar(&all, "all", false, "derive every day, not only the outdated")
+	rebuildCommand.Flags().Int("jobs", 0, "days derived side by side (default: one a core)")
+	c.AddCommand(rebuildCommand, &cobra.Command{
+		Use:   "verify",
+		Short: "Check that every file of the lake opens, lies where it belongs and agrees with the ledger",
+		Long: `Check that every file of the lake opens and decodes, lies where it belongs, holds
+its rows in order and once, and that facts and ledger agree. Exit code 5 means
+that something is wrong; each problem is a row.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.verifyLake(cmd.Context()) },
+	})
+	return c
+}
+
+func (a *app) rebuild(ctx context.Context, all bool) error {
+	e, err := a.env(ctx)
+	if err != nil {
+		return err
+	}
+	l, err := e.oldLake(ctx)
+	if err != nil {
+		return err
+	}
+	settings, err := e.settings()
+	if err != nil {
+		return err
+	}
+	bar := a.progress()
+	total := int64(0)
+	b := &rebuild.Builder{Lake: l, Settings: settings, Jobs: e.Jobs, Done: func(_ athenatrail.Partition, remaining int) {
+		total = max(total, int64(remaining)+1)
+		bar.show(collect.Progress{Stage: collect.StageDerive, Done: total - int64(remaining), Total: total})
+	}}
+	days, err := b.Stale(ctx, all)
+	bar.close()
+	if err != nil {
+		return awsconn.Explained(err)
+	}
+	if err := l.SetRebuiltWith(ctx, settings.Hash()); err != nil {
+		return awsconn.Explained(err)
+	}
+	a.note("derived %s", count(int64(len(days)), "day of an account and region", "days of an account and region"))
+	return nil
+}
+
+func (a *app) verifyLake(ctx context.Context) error {
+	e, err := a.env(ctx)
+	if err != nil {
+		return err
+	}
+	l, err := e.oldLake(ctx)
+	if err != nil {
+		return err
+	}
+	var rows [][]any
+	for p := range lake.Verify(ctx, l, "") {
+		rows = append(rows, []any{p.Path, p.What, p.Hint})
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if len(rows) == 0 {
+		a.note("the lake %s is sound", e.Lake)
+		return nil
+	}
+	if err := a.write(&format.Result{
+		View:    "lake verify",
+		Columns: []format.Column{{Name: "path", Kind: format.Text}, {Name: "problem", Kind: format.Text}, {Name: "remedy", Kind: format.Text}},
+		Rows:    format.RowsOf(rows),
+	}); err != nil {
+		return err
+	}
+	return &exitError{exitUnverified, hint(fmt.Errorf("the lake %s has %s", e.Lake, count(int64(len(rows)), "problem")),
+		"tables are made again by athenatrail lake rebuild --all; facts by deleting the file and collecting again")}
+}

@@ -1,0 +1,206 @@
+package cli
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/athenatrail/athenatrail/internal/awsconn"
+	"github.com/athenatrail/athenatrail/internal/config"
+	"github.com/athenatrail/athenatrail/internal/derive"
+	"github.com/athenatrail/athenatrail/internal/identity"
+	"github.com/athenatrail/athenatrail/internal/lake"
+	"github.com/athenatrail/athenatrail/internal/ledger"
+	"github.com/athenatrail/athenatrail/internal/price"
+	"github.com/athenatrail/athenatrail/internal/report"
+	"github.com/athenatrail/athenatrail/internal/source"
+)
+
+// An env is what a command works with, made of the configuration as far as it
+// is needed.
+type env struct {
+	*config.Config
+	conn *awsconn.Conn
+}
+
+func (a *app) env(ctx context.Context) (*env, error) {
+	c, err := a.config(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &env{Config: c}, nil
+}
+
+// aws returns the connection to AWS, which makes no call until it is used.
+func (e *env) aws(ctx context.Context) (*awsconn.Conn, error) {
+	if e.conn != nil {
+		return e.conn, nil
+	}
+	o := awsconn.Options{Profile: e.Profile, Regions: e.Regions, AssumeRole: e.AssumeRole, UserAgent: userAgent()}
+	for _, account := range e.Accounts {
+		o.Accounts = append(o.Accounts, awsconn.Account{ID: account.ID, Role: account.Role, ExternalID: account.ExternalID})
+	}
+	var err error
+	e.conn, err = awsconn.New(ctx, o)
+	return e.conn, err
+}
+
+// s3 returns a client with the own credentials.
+func (e *env) s3(ctx context.Context) (*s3.Client, error) {
+	conn, err := e.aws(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := conn.Config(ctx, "", "")
+	if err != nil {
+		return nil, err
+	}
+	return source.NewClient(cfg), nil
+}
+
+func isS3(location string) bool { return strings.HasPrefix(location, "s3://") }
+
+func (e *env) store(ctx context.Context) (lake.Store, error) {
+	rest, ok := strings.CutPrefix(e.Lake, "s3://")
+	if !ok {
+		return lake.OpenStore(e.Lake)
+	}
+	client, err := e.s3(ctx)
+	if err != nil {
+		return nil, err
+	}
+	bucket, prefix, _ := strings.Cut(rest, "/")
+	return lake.NewS3Store(client, bucket, prefix)
+}
+
+// newLake opens the lake for writing; it need not exist.
+func (e *env) newLake(ctx context.Context) (*lake.Lake, error) {
+	store, err := e.store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l, err := lake.Create(ctx, store)
+	if err != nil {
+		return nil, awsconn.Explained(err)
+	}
+	return l, nil
+}
+
+// oldLake opens a lake that must exist.
+func (e *env) oldLake(ctx context.Context) (*lake.Lake, error) {
+	if !isS3(e.Lake) {
+		if _, err := os.Stat(e.Lake); errors.Is(err, os.ErrNotExist) {
+			return nil, noLake(e.Lake)
+		}
+	}
+	store, err := e.store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l, err := lake.Open(ctx, store)
+	if errors.Is(err, lake.ErrNoLake) {
+		return nil, noLake(e.Lake)
+	}
+	if err != nil {
+		return nil, awsconn.Explained(err)
+	}
+	return l, nil
+}
+
+func noLake(location string) error {
+	return hint(fmt.Errorf("open the lake %s: there is none", location),
+		"make one with: athenatrail collect --source s3://TRAIL-BUCKET --lake %s; or look at an example with: athenatrail demo", location)
+}
+
+// settings returns what tables are derived with.
+func (e *env) settings() (*derive.Settings, error) {
+	prices := price.Settings{Units: e.PriceUnits, ZeroByteDML: e.ZeroByteDML}
+	for _, p := range e.Prices {
+		prices.Prices = append(prices.Prices, price.Override(p))
+	}
+	table, err := price.NewTable(prices)
+	if err != nil {
+		return nil, asUsage(err)
+	}
+	people, err := identity.NewSettings(e.SharedPrincipals)
+	if err != nil {
+		return nil, asUsage(err)
+	}
+	return &derive.Settings{Identity: people, Prices: table}, nil
+}
+
+// A readLake is a lake opened for reports.
+type readLake struct {
+	*lake.Lake
+	ledger     *ledger.Ledger
+	db         *report.DB
+	completeTo time.Time // zero when unknown
+}
+
+// reports opens the lake for reports. An S3 lake is first copied into a cache
+// on this machine, as far as it changed.
+func (a *app) reports(ctx context.Context, e *env) (*readLake, error) {
+	l, err := e.oldLake(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r := &readLake{Lake: l, ledger: ledger.New(l)}
+	dir := e.Lake
+	if isS3(e.Lake) {
+		if dir, err = cacheDir(e.Lake); err != nil {
+			return nil, err
+		}
+		if err := lake.Mirror(ctx, l, dir); err != nil {
+			return nil, awsconn.Explained(fmt.Errorf("copy the lake to %s: %w", dir, err))
+		}
+	}
+	if r.completeTo, _, err = r.ledger.CompleteTo(ctx); err != nil {
+		return nil, err
+	}
+	r.db, err = report.Open(ctx, dir, report.Options{TimeZone: e.Timezone})
+	return r, err
+}
+
+// cacheDir returns the folder that mirrors an S3 lake.
+func cacheDir(location string) (string, error) {
+	base, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("find a folder for the lake's local copy: %w", err)
+	}
+	sum := sha256.Sum256([]byte(location))
+	dir := filepath.Join(base, "athenatrail", hex.EncodeToString(sum[:8]))
+	return dir, os.MkdirAll(dir, 0o700)
+}
+
+// window returns the window that --from and --to ask for: by default the 7
+// days before the lake is complete to.
+func (r *readLake) window(e *env, from, to string, now time.Time) (time.Time, time.Time, error) {
+	end := r.completeTo
+	if end.IsZero() {
+		end = now
+	}
+	var err error
+	if to != "" {
+		if end, err = config.ParseTime(to, now, e.Timezone); err != nil {
+			return end, end, usage("--to: %w", err)
+		}
+	}
+	start := end.Add(-7 * 24 * time.Hour)
+	if from != "" {
+		if start, err = config.ParseTime(from, now, e.Timezone); err != nil {
+			return start, end, usage("--from: %w", err)
+		}
+	}
+	if !start.Before(end) {
+		return start, end, usage("--from %s is not before --to %s", start.Format(time.RFC3339), end.Format(time.RFC3339))
+	}
+	return start, end, nil
+}

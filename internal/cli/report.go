@@ -1,0 +1,119 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/athenatrail/athenatrail/internal/report"
+)
+
+type reportOptions struct {
+	from, to string
+	by       []string
+	where    []string
+	limit    int
+	probes   bool
+	own      bool
+	wide     bool
+}
+
+func (a *app) reportCommand() *cobra.Command {
+	var o reportOptions
+	c := &cobra.Command{
+		Use:   "report VIEW",
+		Short: "Answer one of the program's own questions about the lake",
+		Long: `Answer one of the program's own questions about the lake, by default over the 7
+days before the moment up to which it is complete. --from is included, --to is
+not. The views:
+
+` + viewList(),
+		Example: `  athenatrail report overview --from 30d
+  athenatrail report usage --by team,day --where account_id=111122223333 --output csv
+  athenatrail report queries --where person=rosa@example.com --limit 20`,
+		Args: cobra.ExactArgs(1),
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			var names []string
+			for _, v := range report.Views() {
+				names = append(names, v.Name+"\t"+v.Summary)
+			}
+			return append(names, healthView+"\t"+healthSummary), cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return a.report(cmd.Context(), args[0], o) },
+	}
+	f := c.Flags()
+	f.StringVar(&o.from, "from", "", "from this time on: 2026-11-01, an RFC 3339 time, 7d, yesterday (default: 7 days before --to)")
+	f.StringVar(&o.to, "to", "", "before this time (default: the moment up to which the lake is complete)")
+	f.StringSliceVar(&o.by, "by", nil, "what to group by, for usage: "+strings.Join(groupings(), ", "))
+	f.StringArrayVar(&o.where, "where", nil, "keep the rows with column=value or column!=value; * stands for any text; repeatable")
+	f.IntVar(&o.limit, "limit", 0, "at most so many rows, 0 for all (default: what fits the view)")
+	f.BoolVar(&o.probes, "probes", false, "count probes such as SELECT 1 in rankings")
+	f.BoolVar(&o.own, "own", false, "count athenatrail's own queries in rankings")
+	f.BoolVar(&o.wide, "wide", false, "show every column in a table")
+	return c
+}
+
+func viewList() string {
+	var b strings.Builder
+	for _, v := range report.Views() {
+		fmt.Fprintf(&b, "  %-16s %s\n", v.Name, v.Summary)
+	}
+	fmt.Fprintf(&b, "  %-16s %s\n", healthView, healthSummary)
+	return strings.TrimRight(b.String(), "\n")
+}
+
+func groupings() []string {
+	v, err := report.Lookup("usage")
+	if err != nil {
+		return nil
+	}
+	return v.By
+}
+
+func (a *app) report(ctx context.Context, name string, o reportOptions) error {
+	a.wide = o.wide
+	if name != healthView {
+		view, err := report.Lookup(name)
+		if err != nil {
+			return asUsage(hint(err, "report health is another; see athenatrail report --help"))
+		}
+		if !a.flags.Changed("limit") {
+			o.limit = view.Limit
+		}
+	}
+	params := report.Params{By: o.by, Limit: o.limit, Probes: o.probes, Own: o.own}
+	if o.limit < 0 {
+		return usage("--limit %d: want 1 or more", o.limit)
+	}
+	for _, text := range o.where {
+		cond, err := report.ParseCondition(text)
+		if err != nil {
+			return usage("--where: %w", err)
+		}
+		params.Where = append(params.Where, cond)
+	}
+	e, err := a.env(ctx)
+	if err != nil {
+		return err
+	}
+	r, err := a.reports(ctx, e)
+	if err != nil {
+		return err
+	}
+	defer r.db.Close()
+	if params.From, params.To, err = r.window(e, o.from, o.to, time.Now()); err != nil {
+		return err
+	}
+	params.CompleteTo = r.completeTo
+	if name == healthView {
+		return a.health(ctx, e, r, params)
+	}
+	result, err := r.db.Report(ctx, name, params)
+	if err != nil {
+		return err
+	}
+	return a.write(result)
+}

@@ -1,0 +1,300 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/athenatrail/athenatrail"
+	"github.com/athenatrail/athenatrail/cloudtrail"
+	"github.com/athenatrail/athenatrail/internal/format"
+	"github.com/athenatrail/athenatrail/internal/identity"
+	"github.com/athenatrail/athenatrail/internal/lake"
+	"github.com/athenatrail/athenatrail/internal/report"
+)
+
+func (a *app) whoCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "who ID",
+		Short: "Everything known of one query execution, with the evidence",
+		Long: `Everything known of one query execution: who ran it and how that is known, from
+where, the SQL, what it scanned, what it cost and how that was computed, and the
+record of the trail that started it. ID is a query execution id or an event id,
+or the first eight characters of one.`,
+		Example: `  athenatrail who 11111111-2222-4333-8444-555555555555
+  athenatrail who 11111111 --output json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.who(cmd.Context(), args[0]) },
+	}
+}
+
+// A chain is what `who` tells of one row: the record behind it and the rungs
+// that were tried.
+type chain struct {
+	Steps  []identity.Step
+	Record json.RawMessage // the start event's, canonical
+}
+
+func (a *app) who(ctx context.Context, id string) error {
+	f, err := format.Parse(a.output)
+	if err != nil {
+		return asUsage(err)
+	}
+	if f != format.Table && f != format.JSON {
+		return usage("who: output format %q: want table or json", a.output)
+	}
+	e, err := a.env(ctx)
+	if err != nil {
+		return err
+	}
+	r, err := a.reports(ctx, e)
+	if err != nil {
+		return err
+	}
+	defer r.db.Close()
+	w, err := r.db.Who(ctx, id)
+	if errors.Is(err, report.ErrNotFound) {
+		return hint(err, "the id may belong to a log file that was not collected: see athenatrail report health")
+	}
+	if err != nil {
+		return err
+	}
+	settings, err := e.settings()
+	if err != nil {
+		return err
+	}
+	chains := make([]chain, len(w.Executions))
+	for i, x := range w.Executions {
+		if chains[i], err = evidence(ctx, r.Lake, x, settings.Identity); err != nil {
+			return err
+		}
+	}
+	if f == format.JSON {
+		return whoJSON(a.stdout, w, chains)
+	}
+	return whoText(a.stdout, w, chains, e.Timezone)
+}
+
+// evidence reads the start event of an execution from the facts.
+func evidence(ctx context.Context, l *lake.Lake, x report.Execution, s *identity.Settings) (c chain, err error) {
+	if x.EventID == "" {
+		return c, nil
+	}
+	home := athenatrail.Partition{Date: x.Date, Account: x.AccountID, Region: x.RegionName}
+	for e, err := range lake.Read(ctx, l, lake.Events, home) {
+		if err != nil {
+			return c, err
+		}
+		if e.ID != x.EventID || e.QueryExecutionID != x.QueryExecutionID {
+			continue
+		}
+		r, err := cloudtrail.DecodeRecord(e.Record)
+		if err != nil {
+			return c, err
+		}
+		return chain{identity.Explain(&r, s), json.RawMessage(e.Record)}, nil
+	}
+	return c, nil
+}
+
+func whoJSON(out io.Writer, w *report.Who, chains []chain) error {
+	type step struct {
+		Rung     string `json:"rung"`
+		Answered bool   `json:"answered"`
+		Why      string `json:"why"`
+	}
+	type execution struct {
+		Date   string          `json:"dt"`
+		Row    any             `json:"query_execution"`
+		Ladder []step          `json:"ladder"`
+		Record json.RawMessage `json:"start_event,omitempty"`
+	}
+	answer := struct {
+		ID         string        `json:"id"`
+		Executions []execution   `json:"executions"`
+		SQL        *string       `json:"query_string"`
+		Activity   []any         `json:"activity"`
+		Polls      []report.Poll `json:"polls"`
+		More       bool          `json:"more_activity"`
+	}{ID: w.ID, Executions: []execution{}, Activity: []any{}, Polls: w.Polls, More: w.More}
+	if w.Text != nil {
+		answer.SQL = &w.Text.QueryString
+	}
+	for i, x := range w.Executions {
+		steps := []step{}
+		for _, s := range chains[i].Steps {
+			steps = append(steps, step{s.Rung, s.Answered, s.Why})
+		}
+		answer.Executions = append(answer.Executions, execution{x.Date.String(), report.RowJSON(x.QueryExecution), steps, chains[i].Record})
+	}
+	for _, row := range w.Activity {
+		answer.Activity = append(answer.Activity, report.RowJSON(row))
+	}
+	enc := json.NewEncoder(out)
+	enc.SetIndent("", "  ")
+	return enc.Encode(answer)
+}
+
+// whoText tells the story of an execution, in the order in which one asks.
+func whoText(out io.Writer, w *report.Who, chains []chain, zone *time.Location) error {
+	p := &page{w: out, zone: zone}
+	for i, x := range w.Executions {
+		p.execution(x, chains[i])
+	}
+	if w.Text != nil && w.Text.QueryString != "" {
+		p.heading("SQL")
+		for _, line := range strings.Split(strings.TrimRight(w.Text.QueryString, "\n"), "\n") {
+			p.printf("  %s\n", format.Safe(strings.ReplaceAll(line, "\t", "    ")))
+		}
+	}
+	p.heading("Events that name it")
+	tab := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, e := range w.Activity {
+		fmt.Fprintf(tab, "  %s\t%s\t%s\t%s\t%s\n", p.time(e.EventTime), format.Safe(e.EventName), format.Safe(e.Person), format.Safe(e.ErrorCode), format.Safe(e.EventID))
+	}
+	for _, poll := range w.Polls {
+		fmt.Fprintf(tab, "  %s\t%s\t%s\t\t%s in all, to %s\n", p.time(poll.First), format.Safe(poll.EventName), format.Safe(poll.Person), count(poll.Count, "call"), p.time(poll.Last))
+	}
+	if err := tab.Flush(); err != nil {
+		return err
+	}
+	if w.More {
+		p.printf("  and more: athenatrail query \"SELECT * FROM activity WHERE query_execution_id = '%s'\"\n", format.Safe(w.ID))
+	}
+	return p.err
+}
+
+// A page is text that is being printed; it keeps the first error.
+type page struct {
+	w    io.Writer
+	zone *time.Location
+	err  error
+}
+
+func (p *page) printf(text string, args ...any) {
+	if p.err == nil {
+		_, p.err = fmt.Fprintf(p.w, text, args...)
+	}
+}
+
+func (p *page) heading(text string) { p.printf("\n%s\n", text) }
+
+func (p *page) time(t time.Time) string {
+	if t.IsZero() {
+		return "–"
+	}
+	return t.In(p.zone).Format("2006-01-02 15:04:05")
+}
+
+// row prints a name and what it holds, unless that is nothing.
+func (p *page) row(name, value string) {
+	if value != "" {
+		p.printf("  %-16s %s\n", name, format.Safe(value))
+	}
+}
+
+var gapTexts = map[string]string{
+	athenatrail.GapNoDetail:    "Athena has not been asked yet: its SQL, bytes and state are unknown",
+	athenatrail.GapPending:     "it was still running when Athena was asked; the next run asks again",
+	athenatrail.GapExpired:     "it is older than Athena's 45 days: its SQL, bytes and state are gone",
+	athenatrail.GapUnprocessed: "Athena would not say; the next run asks again",
+	athenatrail.GapNoAccess:    "there is no role into that account, or it may not ask",
+	athenatrail.GapNotStarted:  "the call failed: nothing ran",
+	athenatrail.GapNoEvent:     "the trail does not hold its start: who ran it is unknown",
+}
+
+func (p *page) execution(x report.Execution, c chain) {
+	id := x.QueryExecutionID
+	if id == "" {
+		id = "start without an execution, event " + x.EventID
+	}
+	p.printf("%s\n", format.Safe(id))
+	if x.Gap != "" {
+		p.row("gap", x.Gap+": "+gapTexts[x.Gap])
+	}
+	p.heading("Who")
+	p.row("person", fmt.Sprintf("%s (%s)", x.Person, x.PersonKind))
+	how := x.PersonSource
+	if x.PersonTrust != "" {
+		how += ", " + x.PersonTrust
+	}
+	p.row("known by", how)
+	p.row("team", x.Team)
+	p.row("principal", x.PrincipalARN)
+	p.row("role", x.RoleName)
+	p.row("session name", x.RoleSessionName)
+	p.row("invoked by", x.InvokedBy)
+	p.row("address", x.SourceIP)
+	p.row("agent", x.UserAgent)
+	p.heading("How that is known")
+	for _, s := range c.Steps {
+		mark := "no "
+		if s.Answered {
+			mark = "yes"
+		}
+		p.printf("  %s %-16s %s\n", mark, s.Rung, format.Safe(s.Why))
+	}
+	p.printf("  start event      %s\n", format.Safe(x.EventID))
+	p.heading("What")
+	p.row("account", x.AccountID+" "+x.RegionName)
+	p.row("work group", x.WorkGroupName)
+	p.row("database", strings.TrimPrefix(x.CatalogName+"."+x.DatabaseName, "."))
+	p.row("statement", strings.TrimSpace(x.StatementType+" "+x.SubstatementType))
+	p.row("submitted", p.time(x.SubmissionDateTime)+" "+p.zone.String())
+	if !x.CompletionDateTime.IsZero() {
+		p.row("completed", p.time(x.CompletionDateTime)+" "+p.zone.String())
+	}
+	p.row("state", x.State)
+	p.row("reason", x.StateChangeReason)
+	p.row("error", strings.TrimPrefix(x.ErrorCode+": "+x.ErrorMessage, ": "))
+	p.heading("How much")
+	p.row("scanned", bytesText(x.DataScannedBytes))
+	p.row("billed", bytesText(x.BilledBytes))
+	p.row("cost", costText(x.QueryExecution))
+	p.row("time", timesText(x.QueryExecution))
+	if x.DPUCount != nil {
+		p.row("capacity", fmt.Sprintf("%g DPU", *x.DPUCount))
+	}
+}
+
+func bytesText(n *int64) string {
+	if n == nil {
+		return "unknown"
+	}
+	return fmt.Sprintf("%s (%s)", format.HumanBytes(*n), count(*n, "byte"))
+}
+
+func costText(x athenatrail.QueryExecution) string {
+	switch x.CostBasis {
+	case athenatrail.BasisFree:
+		return "nothing: failed, DDL, UTILITY and reused results are not charged"
+	case athenatrail.BasisCapacity:
+		return "unknown: it ran on reserved capacity, which is paid by the hour"
+	case athenatrail.BasisUnpriced:
+		return "unknown: region " + x.RegionName + " has no price; name one under prices: in athenatrail.yaml"
+	}
+	if x.Cost == nil {
+		return "unknown"
+	}
+	return fmt.Sprintf("%s %s (%s price of %s)", strings.TrimRight(strings.TrimRight(x.Cost.String(), "0"), "."), x.Currency, x.CostBasis, x.RegionName)
+}
+
+func timesText(x athenatrail.QueryExecution) string {
+	var parts []string
+	for _, t := range []struct {
+		name string
+		ms   *int64
+	}{{"in all", x.TotalMillis}, {"in the queue", x.QueueMillis}, {"in the engine", x.EngineMillis}, {"of that planning", x.PlanningMillis}, {"around it", x.ServiceMillis}} {
+		if t.ms != nil {
+			parts = append(parts, format.HumanMillis(*t.ms)+" "+t.name)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
