@@ -23,6 +23,8 @@ const (
 	maxChunk = 256 * blockSize // an event's place must fit 16 bits
 )
 
+//lint:file-ignore U1000 the assembly uses the fields of carry
+
 // A carry is what a block must know of the one before it.
 type carry struct {
 	inString uint64 // all ones if it ended in a string, or else 0

@@ -180,6 +180,60 @@ func values[T any](rows func(func(T, error) bool)) func(func(T) bool) {
 	}
 }
 
+// TestEveryFieldDecides merges, for every column, two rows that differ in that
+// one alone, both ways round: which one stays may not depend on the order.
+func TestEveryFieldDecides(t *testing.T) {
+	everyFieldDecides(t, lake.Events, athenatrail.Event{Time: noon})
+	everyFieldDecides(t, lake.SessionEvents, athenatrail.SessionEvent{Time: noon})
+	everyFieldDecides(t, lake.Details, athenatrail.Detail{})
+	everyFieldDecides(t, lake.QueryTexts, athenatrail.QueryText{})
+	everyFieldDecides(t, lake.RoleSessions, athenatrail.RoleSession{Issued: noon})
+	everyFieldDecides(t, lake.DataAccess, athenatrail.DataAccess{Time: noon})
+	everyFieldDecides(t, lake.References, athenatrail.Reference{})
+}
+
+func everyFieldDecides[T any](t *testing.T, f *lake.Fact[T], row T) {
+	t.Helper()
+	setHome(&row, home)
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[T]()) {
+		if field.Name == "Home" {
+			continue
+		}
+		other := row
+		switch x := reflect.ValueOf(&other).Elem().FieldByIndex(field.Index).Addr().Interface().(type) {
+		case *string:
+			*x = "x"
+		case *bool:
+			*x = true
+		case **bool:
+			*x = new(bool)
+		case *[]string:
+			*x = []string{}
+		case *time.Time:
+			*x = noon.Add(time.Millisecond)
+		default:
+			t.Fatalf("%s: no other value for a %T", field.Name, x)
+		}
+		var files [][]byte
+		for _, rows := range [][]T{{row, other}, {other, row}} {
+			l := createLake(t, newMemory())
+			for i := range rows {
+				if _, err := lake.Merge(t.Context(), l, f, home, rows[i:i+1]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			data, err := l.Read(t.Context(), "facts/"+f.Name()+"/dt=2024-05-13/111122223333_eu-west-1.parquet")
+			if err != nil {
+				t.Fatal(err)
+			}
+			files = append(files, data)
+		}
+		if !bytes.Equal(files[0], files[1]) {
+			t.Errorf("%s: of two rows that differ in %s the one merged first stays", f.Name(), field.Name)
+		}
+	}
+}
+
 // TestBetter states which of two rows stays, both ways round.
 func TestBetter(t *testing.T) {
 	yes, no := true, false

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/athenatrail/athenatrail"
 	"github.com/athenatrail/athenatrail/internal/lake"
 	"github.com/athenatrail/athenatrail/internal/s3test"
 )
@@ -131,11 +132,66 @@ func TestS3LostAnswer(t *testing.T) {
 	}
 }
 
-// TestS3Overtaken gives up, and says so, if every write is refused.
-func TestS3Overtaken(t *testing.T) {
-	if testing.Short() {
-		t.Skip("waits between its tries")
+// TestS3LostAnswerOfMerge counts rows as new that were written by a request
+// whose answer was lost.
+func TestS3LostAnswerOfMerge(t *testing.T) {
+	server := s3test.Start(t)
+	lost := 0
+	store := spoiltStore(t, server, server.Bucket(t), &faulty{spoil: func(_ int64, r *http.Request, answer func() *http.Response) *http.Response {
+		response := answer()
+		if r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/facts/") && lost == 0 {
+			lost++
+			response.Body.Close()
+			return answerOf(r, 500, "InternalError")
+		}
+		return response
+	}})
+	rows := []athenatrail.Event{{Home: home, ID: "a", Time: noon, Record: "{}"}}
+	if n, err := lake.Merge(t.Context(), createLake(t, store), lake.Events, home, rows); n != 1 || err != nil || lost != 1 {
+		t.Errorf("Merge = %d, %v; %d answers lost", n, err, lost)
 	}
+}
+
+// TestS3WriteBetween has another writer come between what change was given and
+// what is made of it, for a new file, an old one, and one to be removed.
+func TestS3WriteBetween(t *testing.T) {
+	server := s3test.Start(t)
+	bucket := server.Bucket(t)
+	open := func() lake.Store {
+		store, err := lake.NewS3Store(server.NewClient(), bucket, "p")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return store
+	}
+	store, other := open(), open()
+	for _, step := range []struct{ between, want string }{{"1", "1+"}, {"2", "2+"}, {"3", ""}} {
+		calls := 0
+		err := store.Update(t.Context(), "a", func(old []byte) ([]byte, error) {
+			if calls++; calls == 1 {
+				if err := other.Put(t.Context(), "a", []byte(step.between)); err != nil {
+					return nil, err
+				}
+			}
+			if step.want == "" {
+				if calls == 2 && string(old) != step.between {
+					t.Errorf("the second call was given %q", old)
+				}
+				return nil, lake.ErrRemove
+			}
+			return append(bytes.Clone(old), '+'), nil
+		})
+		if err != nil || calls != 2 {
+			t.Errorf("%q: %v, change called %d times", step.between, err, calls)
+		}
+		if data, _ := store.Read(t.Context(), "a"); string(data) != step.want {
+			t.Errorf("%q: %q, want %q", step.between, data, step.want)
+		}
+	}
+}
+
+// TestS3Overtaken gives up when its time is over, if every write is refused.
+func TestS3Overtaken(t *testing.T) {
 	server := s3test.Start(t)
 	store := spoiltStore(t, server, server.Bucket(t), &faulty{spoil: func(_ int64, r *http.Request, answer func() *http.Response) *http.Response {
 		if r.Method == http.MethodPut {

@@ -94,7 +94,7 @@ type File struct {
 
 	BytesInflated     int64     `parquet:"bytes_inflated"`
 	Closed            bool      `parquet:"closed"` // the JSON came to its end
-	Records           int64     `parquet:"records,optional"`
+	Records           int64     `parquet:"records"`
 	Candidates        int64     `parquet:"candidates"`
 	KeptEvents        int64     `parquet:"kept_events"`
 	KeptSessionEvents int64     `parquet:"kept_session_events"` // of KeptEvents, stored again

@@ -53,16 +53,44 @@ func Rows[T any](data []byte) iter.Seq2[*T, error] {
 
 func open[T any](data []byte) (reader *parquet.GenericReader[T], err error) {
 	defer catch(&err)
-	file, err := openFile(data)
+	file, err := openFile(data, rowsOnly...)
 	if err != nil {
 		return nil, err
 	}
 	return parquet.NewGenericReader[T](file), nil
 }
 
-func openFile(data []byte) (file *parquet.File, err error) {
+func openFile(data []byte, options ...parquet.FileOption) (file *parquet.File, err error) {
 	defer catch(&err)
-	return parquet.OpenFile(bytes.NewReader(data), int64(len(data)), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	size := int64(len(data))
+	if err := checkFooter(data, size); err != nil {
+		return nil, err
+	}
+	return parquet.OpenFile(bytes.NewReader(data), size, options...)
+}
+
+// rowsOnly leaves out what reading rows does not need.
+var rowsOnly = []parquet.FileOption{parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true)}
+
+// checkFooter compares the length that a file gives for its footer with its
+// own: parquet-go makes room for the former unseen, for up to 4 GiB. The error
+// is [ErrShort] if tail, the end of the file, does not hold the whole footer.
+func checkFooter(tail []byte, size int64) error {
+	const trailer = 8 // the footer's length, and PAR1
+	if size < trailer {
+		return errors.New("damaged: too short for a Parquet file")
+	}
+	if len(tail) < trailer {
+		return ErrShort
+	}
+	footer := int64(binary.LittleEndian.Uint32(tail[len(tail)-trailer:])) + trailer
+	switch {
+	case footer > size:
+		return errors.New("damaged: the footer is longer than the file")
+	case footer > int64(len(tail)):
+		return ErrShort
+	}
+	return nil
 }
 
 func read[T any](reader *parquet.GenericReader[T], batch []T) (n int, err error) {
@@ -82,7 +110,7 @@ func catch(err *error) {
 // or cannot be decoded.
 func Check(data []byte) (rows int64, err error) {
 	defer catch(&err)
-	file, err := parquet.OpenFile(bytes.NewReader(data), int64(len(data)))
+	file, err := openFile(data)
 	if err != nil {
 		return 0, err
 	}
@@ -133,7 +161,7 @@ func checkChunk(chunk parquet.ColumnChunk) (rows int64, err error) {
 // Foreign returns the names of a file's columns that T does not have, such as
 // those of a newer version.
 func Foreign[T any](data []byte) ([]string, error) {
-	file, err := openFile(data)
+	file, err := openFile(data, rowsOnly...)
 	if err != nil {
 		return nil, err
 	}
@@ -153,15 +181,8 @@ func Foreign[T any](data []byte) ([]string, error) {
 // of the whole. If the footer does not fit in tail the error is [ErrShort].
 func Metadata(tail []byte, size int64, key string) (value string, err error) {
 	defer catch(&err)
-	const trailer = 8 // the footer's length, and PAR1
-	if int64(len(tail)) < min(size, trailer) {
-		return "", ErrShort
-	}
-	if len(tail) >= trailer {
-		footer := int64(binary.LittleEndian.Uint32(tail[len(tail)-trailer:])) + trailer
-		if footer <= size && footer > int64(len(tail)) {
-			return "", ErrShort
-		}
+	if err := checkFooter(tail, size); err != nil {
+		return "", err
 	}
 	file, err := parquet.OpenFile(tailReader{tail, size}, size,
 		parquet.SkipMagicBytes(true), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))

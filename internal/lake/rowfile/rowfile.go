@@ -18,6 +18,7 @@ import (
 	"strings"
 	"sync"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress/zstd"
@@ -62,6 +63,7 @@ type Format[T any] struct {
 
 	once    sync.Once
 	options []parquet.WriterOption
+	leaves  []leaf
 	strings [][]int // the paths of T's fields of strings, for reflect's FieldByIndex
 	lists   [][]int // and of those of []string
 }
@@ -69,6 +71,7 @@ type Format[T any] struct {
 func (f *Format[T]) prepare() {
 	f.once.Do(func() {
 		t := reflect.TypeFor[T]()
+		f.leaves = leavesOf(t)
 		f.options = []parquet.WriterOption{
 			// By default created_by would name parquet-go's version, and in a
 			// test's binary not even that.
@@ -148,6 +151,7 @@ type Writer[T any] struct {
 	format     *Format[T]
 	parquet    *parquet.GenericWriter[T]
 	batch      []T
+	values     []parquet.Value // of one column
 	batchBytes int
 	groupRows  int
 	groupBytes int
@@ -189,8 +193,11 @@ func (w *Writer[T]) Write(row *T) error {
 
 func (w *Writer[T]) flush() error {
 	if len(w.batch) > 0 {
-		if _, err := w.parquet.Write(w.batch); err != nil {
-			return err
+		for i, column := range w.parquet.ColumnWriters() {
+			w.values = w.format.leaves[i].appendValues(w.values[:0], unsafe.Pointer(&w.batch[0]), unsafe.Sizeof(w.batch[0]), len(w.batch))
+			if _, err := column.WriteRowValues(w.values); err != nil {
+				return err
+			}
 		}
 	}
 	clear(w.batch)

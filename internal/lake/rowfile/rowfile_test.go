@@ -264,7 +264,7 @@ func TestMetadata(t *testing.T) {
 	if got, err := rowfile.Metadata(data, size, "other"); got != "" || err != nil {
 		t.Errorf("%q, %v", got, err)
 	}
-	for _, bad := range []string{"", "PAR1", "not parquet", "PAR1\xff\xff\xff\xffPAR1", "PAR1\x00\x00\x00\x00PAR1"} {
+	for _, bad := range []string{"", "PAR1", "not parquet", "PAR1\xff\xff\xff\xffPAR1", "PAR1\xff\xff\xff\x7fPAR1", "PAR1\x00\x00\x00\x00PAR1"} {
 		if _, err := rowfile.Metadata([]byte(bad), int64(len(bad)), "k"); err == nil {
 			t.Errorf("%q: no error", bad)
 		}

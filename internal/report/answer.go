@@ -1,0 +1,85 @@
+package report
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/athenatrail/athenatrail/internal/format"
+)
+
+// Report answers the view of that name. What is wrong with the view's name or
+// the parameters is an error that is [ErrUsage].
+func (d *DB) Report(ctx context.Context, view string, p Params) (*format.Result, error) {
+	v, err := Lookup(view)
+	if err != nil {
+		return nil, err
+	}
+	s, err := render(v, p, d.zone)
+	if err != nil {
+		return nil, fmt.Errorf("report %s: %w", view, err)
+	}
+	if v, err = prepare(v, p); err != nil { // for the columns of --by
+		return nil, fmt.Errorf("report %s: %w", view, err)
+	}
+	r := &format.Result{View: view, From: p.From, To: p.To, TimeZone: d.zone, CompleteTo: p.CompleteTo, Columns: v.Columns}
+	list, err := d.rows(ctx, s, v.Columns)
+	if err != nil {
+		return nil, fmt.Errorf("report %s: %w", view, err)
+	}
+	if p.Limit > 0 && len(list) > p.Limit && v.Name != "overview" {
+		list, r.More = list[:p.Limit], true
+	}
+	r.Rows = format.RowsOf(list)
+	return r, nil
+}
+
+// rows runs a view's statement and returns its cells by the columns' kinds.
+func (d *DB) rows(ctx context.Context, s statement, columns []format.Column) ([][]any, error) {
+	rows, err := d.db.QueryContext(ctx, s.sql, s.args...)
+	if err != nil {
+		return nil, oneLine(err)
+	}
+	defer rows.Close()
+	types, err := sqlTypes(rows)
+	if err != nil {
+		return nil, oneLine(err)
+	}
+	if len(types) != len(columns) {
+		return nil, fmt.Errorf("the view's SQL has %d columns, its description %d", len(types), len(columns))
+	}
+	for i, t := range types {
+		if t.name != columns[i].Name {
+			return nil, fmt.Errorf("the view's SQL has the column %s where its description has %s", t.name, columns[i].Name)
+		}
+	}
+	var list [][]any
+	for rows.Next() {
+		row, err := scanRow(rows, types)
+		if err != nil {
+			return nil, err
+		}
+		for i := range row {
+			row[i] = asKind(row[i], columns[i].Kind)
+		}
+		list = append(list, row)
+	}
+	return list, oneLine(rows.Err())
+}
+
+// asKind makes a cell what its kind promises where SQL's type is wider.
+func asKind(v any, k format.Kind) any {
+	switch k {
+	case format.Money:
+		if n, ok := v.(int64); ok {
+			return json.Number(fmt.Sprint(n))
+		}
+	case format.Count, format.Bytes, format.Millis:
+		if n, ok := v.(json.Number); ok {
+			if i, err := n.Int64(); err == nil {
+				return i
+			}
+		}
+	}
+	return v
+}

@@ -1,0 +1,329 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"text/template"
+	"time"
+
+	"github.com/athenatrail/athenatrail"
+)
+
+// A statement is a view's SELECT for one set of parameters, with the values
+// for its question marks in their order.
+type statement struct {
+	sql  string
+	args []any
+}
+
+// slack is how many days beside the window are looked into: a row lies on the
+// day of its first start event, which may differ from the day of Athena's own
+// submission time, and its text may lie a day further.
+const slack = 24 * time.Hour
+
+// A calendarDay is a bucket and the same stretch of the week before, as SQL
+// literals.
+type calendarDay struct{ Label, Start, Stop, WeekStart, WeekStop string }
+
+// A latencyBucket is one counter of the roll-up. It counts what took more than
+// Below and at most Edge milliseconds.
+type latencyBucket struct {
+	K           int
+	Below, Edge int64
+	First, Last bool
+}
+
+var latencyBuckets = func() []latencyBucket {
+	list := make([]latencyBucket, athenatrail.LatencyBuckets)
+	for i := range list {
+		k := i + 1
+		list[i] = latencyBucket{K: k, Edge: athenatrail.LatencyEdge(k), First: k == 1, Last: k == len(list)}
+		if k > 1 {
+			list[i].Below = athenatrail.LatencyEdge(k - 1)
+		}
+	}
+	return list
+}()
+
+// ladder lists the rungs of attribution, the most trustworthy first.
+var ladder = []string{
+	athenatrail.SourceIdentityCenter, athenatrail.SourceSourceIdentity, athenatrail.SourceNotebookSession,
+	athenatrail.SourceSSOSession, athenatrail.SourceSessionName, athenatrail.SourceIAMUser, athenatrail.SourceRoleChain,
+	athenatrail.SourceQueryComment, athenatrail.SourceFederatedUser, athenatrail.SourceRootUser,
+	athenatrail.SourceRole, athenatrail.SourceService, athenatrail.SourceNone,
+}
+
+// A page is what a view's template sees. Everything but AndWhere is written by
+// the program; AndWhere has a question mark for each value.
+type page struct {
+	View    View
+	Rollup  bool
+	Buckets []latencyBucket
+
+	Since, From, To           string // TIMESTAMP literals; Since begins the window before
+	FirstDay, LastDay         string // DATE literals, with slack
+	FirstTextDay, LastTextDay string
+	Days                      []calendarDay
+	Calendar                  string   // the column of By that is a calendar's, or ""
+	Plain                     []string // By without the calendar
+	Ranked                    string
+	Limit                     string
+	Top                       int
+	conditions                []Condition
+	args                      []any
+}
+
+// AndWhere writes the conditions, and binds their values anew each time.
+func (p *page) AndWhere() string {
+	text := conditions(p.conditions, p.View.kinds, func(v string) string {
+		p.args = append(p.args, v)
+		return "?"
+	})
+	if text == "" {
+		return ""
+	}
+	return "\n        AND " + text
+}
+
+// Keys returns the columns that the roll-up is grouped by.
+func (p *page) Keys() []string { return rollupKeys() }
+
+// KeysButCurrency is Keys without the currency.
+func (p *page) KeysButCurrency() []string {
+	return slices.DeleteFunc(rollupKeys(), func(k string) bool { return k == "currency" })
+}
+
+// render checks the parameters and writes the view's statement.
+func render(v View, p Params, zone *time.Location) (statement, error) {
+	v, err := prepare(v, p)
+	if err != nil {
+		return statement{}, err
+	}
+	pg := &page{
+		View: v, Buckets: latencyBuckets, Plain: plainKeys(v.By), conditions: p.Where,
+		Ranked: ranked(p, v.By), Top: p.Limit,
+	}
+	if p.Limit > 0 {
+		pg.Limit = fmt.Sprintf("LIMIT %d", p.Limit+1) // one more tells that there are more
+	} else {
+		pg.Top = 1 << 30
+	}
+	since := p.From
+	if v.before {
+		since = p.From.Add(p.From.Sub(p.To))
+	}
+	if pg.Calendar = calendarOf(v); pg.Calendar != "" {
+		days, err := buckets(pg.Calendar, p.From, p.To, zone)
+		if err != nil {
+			return statement{}, err
+		}
+		for _, d := range days {
+			weekStart, weekStop := d.start.In(zone).AddDate(0, 0, -7), d.stop.In(zone).AddDate(0, 0, -7)
+			pg.Days = append(pg.Days, calendarDay{d.label, timestamp(d.start), timestamp(d.stop), timestamp(weekStart), timestamp(weekStop)})
+			if v.Name == "spend" && weekStart.Before(since) {
+				since = weekStart
+			}
+		}
+	}
+	pg.Rollup = v.rollup && !p.Rows && onSlots(since, p.From, p.To) && rollupAnswers(p.Where)
+	pg.Since, pg.From, pg.To = timestamp(since), timestamp(p.From), timestamp(p.To)
+	pg.FirstDay, pg.LastDay = date(since.UTC().Add(-slack)), date(p.To.UTC().Add(slack))
+	pg.FirstTextDay, pg.LastTextDay = date(since.UTC().Add(-2*slack)), date(p.To.UTC().Add(2*slack))
+
+	var b strings.Builder
+	if err := templates.ExecuteTemplate(&b, v.Name+".sql", pg); err != nil {
+		return statement{}, fmt.Errorf("write the view's SQL: %w", err)
+	}
+	return statement{b.String(), pg.args}, nil
+}
+
+// prepare checks what was asked of a view and returns the view as it then is.
+func prepare(v View, p Params) (View, error) {
+	switch {
+	case p.From.IsZero() || p.To.IsZero():
+		return v, usageError("the window needs a beginning and an end")
+	case !p.From.Before(p.To):
+		return v, usageError(fmt.Sprintf("the window begins at %s, which is not before its end at %s", p.From.Format(time.RFC3339), p.To.Format(time.RFC3339)))
+	case p.Limit < 0:
+		return v, usageError(fmt.Sprintf("limit %d: want 0 for all or a positive number", p.Limit))
+	case len(p.By) > 0 && len(v.By) == 0:
+		return v, usageError(fmt.Sprintf("the view %s has its own grouping: --by is for the view usage", v.Name))
+	case len(p.By) == 0 && len(v.By) > 0:
+		return v, usageError(fmt.Sprintf("the view %s needs --by with one or more of %s", v.Name, strings.Join(v.By, ", ")))
+	}
+	for _, c := range p.Where {
+		if _, ok := v.kinds[c.Column]; !ok {
+			return v, unknown("column", c.Column, v.Where)
+		}
+		if err := c.check(v.kinds); err != nil {
+			return v, err
+		}
+	}
+	if len(p.By) == 0 {
+		return v, nil
+	}
+	for i, name := range p.By {
+		if !slices.Contains(v.By, name) {
+			return v, unknown("column to group by", name, v.By)
+		}
+		if slices.Contains(p.By[:i], name) {
+			return v, usageError(fmt.Sprintf("--by names %s twice", name))
+		}
+	}
+	// The currency is in every row anyway.
+	v.By = slices.DeleteFunc(slices.Clone(p.By), func(s string) bool { return s == "currency" })
+	if len(v.By) == 0 {
+		return v, usageError("--by currency: every row has a currency, name another column")
+	}
+	if n := len(v.By) - len(plainKeys(v.By)); n > 1 {
+		return v, usageError("--by takes one of hour, day and month")
+	}
+	v.Columns = slices.Clone(v.Columns)
+	for i, name := range v.By {
+		v.Columns = slices.Insert(v.Columns, i, byColumn(name))
+	}
+	return v, nil
+}
+
+// plainKeys returns the columns that are the roll-up's own.
+func plainKeys(by []string) []string {
+	return slices.DeleteFunc(slices.Clone(by), func(s string) bool { return s == byHour || s == byDay || s == byMonth })
+}
+
+// calendarOf returns the unit of a view's calendar, or "".
+func calendarOf(v View) string {
+	for _, name := range v.By {
+		if name == byHour || name == byDay || name == byMonth {
+			return name
+		}
+	}
+	return v.calendar
+}
+
+// rollupAnswers reports whether the roll-up has every column of the conditions.
+func rollupAnswers(where []Condition) bool {
+	for _, c := range where {
+		if _, ok := rollupKinds[c.Column]; !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// ranked returns the SQL condition for what a ranking shows. A column that the
+// reader names is not filtered behind his back.
+func ranked(p Params, by []string) string {
+	named := func(column string) bool {
+		return slices.Contains(by, column) || slices.ContainsFunc(p.Where, func(c Condition) bool { return c.Column == column })
+	}
+	var parts []string
+	if !p.Probes && !named("probe") {
+		parts = append(parts, "NOT coalesce(probe, false)")
+	}
+	if !p.Own && !named("own") {
+		parts = append(parts, "NOT coalesce(own, false)")
+	}
+	if len(parts) == 0 {
+		return "true"
+	}
+	return "(" + strings.Join(parts, " AND ") + ")"
+}
+
+var templates = template.Must(template.New("views").Funcs(template.FuncMap{
+	"join":       func(names []string) string { return strings.Join(names, ", ") },
+	"paid":       func(keys ...string) string { return paid(keys) },
+	"paidBy":     paid,
+	"percent":    percent,
+	"change":     changePercent,
+	"measures":   rankingMeasures,
+	"counted":    counted,
+	"lowestRung": lowestRung,
+}).ParseFS(viewFiles, "view/*.sql"))
+
+// paid returns usage with a currency in every row that can have one. An
+// execution of which no cost is known has no currency; it counts with its
+// group's, so that it does not make a row of its own. Keys are the group's
+// columns.
+func paid(keys []string) string {
+	partition := ""
+	if len(keys) > 0 {
+		partition = "PARTITION BY " + strings.Join(keys, ", ")
+	}
+	return fmt.Sprintf("\n    SELECT usage.*, coalesce(own_currency, min(own_currency) OVER (%s)) AS currency FROM usage\n", partition)
+}
+
+// percent returns what part a is of b, in percent, NULL when b is 0 or NULL.
+func percent(a, b string) string {
+	return fmt.Sprintf("round(CAST(%s AS DOUBLE) * 100e0 / nullif(CAST(%s AS DOUBLE), 0e0), 4)", a, b)
+}
+
+// changePercent returns how much more a is than before, in percent.
+func changePercent(a, before string) string {
+	return fmt.Sprintf("round((CAST(%s AS DOUBLE) - CAST(%s AS DOUBLE)) * 100e0 / nullif(CAST(%s AS DOUBLE), 0e0), 4)", a, before, before)
+}
+
+// rankingMeasures returns the columns of [measures] of the relation named
+// group, which [counted] made and whose currency's sum is in the relation named total.
+func rankingMeasures(group, total string) string {
+	g := group + "."
+	return strings.Join([]string{
+		g + "executions", g + "failed", g + "not_started", g + "data_scanned_bytes", g + "billed_bytes", g + "cost", g + "currency",
+		percent(g+"cost", total+".cost") + " AS cost_share_percent",
+		g + "cost_before",
+		changePercent(g+"cost", g+"cost_before") + " AS cost_change_percent",
+		percent(g+"known", g+"executions") + " AS coverage_percent",
+		percent(g+"reused", g+"executions") + " AS reused_percent",
+		percentile(50, g) + " AS p50_ms",
+		percentile(95, g) + " AS p95_ms",
+	}, ",\n    ")
+}
+
+// countBlock is how many buckets [counted] sums at a time.
+const countBlock = 8
+
+// counted returns two relations over the named one: within blocks, then over
+// all, how many executions took at most each bucket's time. In two steps it is
+// a quarter of the terms, which an engine takes long to plan.
+func counted(relation string) string {
+	column := func(prefix string, k int) string { return fmt.Sprintf("%s_%02d", prefix, k) }
+	var blocks, all []string
+	for k := 1; k <= athenatrail.LatencyBuckets; k++ {
+		first := (k-1)/countBlock*countBlock + 1
+		var within, offset []string
+		for i := first; i <= k; i++ {
+			within = append(within, column("latency", i))
+		}
+		for end := countBlock; end < first; end += countBlock {
+			offset = append(offset, column("block", end))
+		}
+		blocks = append(blocks, strings.Join(within, " + ")+" AS "+column("block", k))
+		all = append(all, strings.Join(append(offset, column("block", k)), " + ")+" AS "+column("upto", k))
+	}
+	return fmt.Sprintf("%[1]s_blocks AS (\n    SELECT %[1]s.*,\n        %[2]s\n    FROM %[1]s\n),\n%[1]s_counted AS (\n    SELECT %[1]s_blocks.*,\n        %[3]s\n    FROM %[1]s_blocks\n)",
+		relation, strings.Join(blocks, ",\n        "), strings.Join(all, ",\n        "))
+}
+
+// percentile returns the upper edge of the latency bucket that holds the rank,
+// the smallest whole number that is at least p percent of all.
+func percentile(p int, group string) string {
+	all := fmt.Sprintf("%supto_%02d", group, athenatrail.LatencyBuckets)
+	var b strings.Builder
+	fmt.Fprintf(&b, "CASE WHEN %s = 0 THEN NULL", all)
+	for _, l := range latencyBuckets {
+		fmt.Fprintf(&b, "\n        WHEN %supto_%02d * 100 >= %s * %d THEN CAST(%d AS BIGINT)", group, l.K, all, p, l.Edge)
+	}
+	b.WriteString(" END")
+	return b.String()
+}
+
+// lowestRung returns the rung furthest down the ladder among a group's
+// executions in the window.
+func lowestRung() string {
+	var number, name strings.Builder
+	for i, rung := range ladder {
+		fmt.Fprintf(&number, " WHEN %s THEN %d", quote(rung), i+1)
+		fmt.Fprintf(&name, " WHEN %d THEN %s", i+1, quote(rung))
+	}
+	return fmt.Sprintf("CASE max(CASE WHEN cur THEN CASE person_source%s END END)%s END", number.String(), name.String())
+}

@@ -1,0 +1,15 @@
+-- One row per execution that failed and per call that Athena refused, newest
+-- first. Probes and our own are not left out: a failing probe is a failure.
+SELECT submission_date_time, query_execution_id, event_id, person, team, tool, account_id, region_name,
+    work_group_name, database_name, statement_type, state, gap,
+    coalesce(error_code, CASE error_category WHEN 1 THEN 'system' WHEN 2 THEN 'user' WHEN 3 THEN 'other' END) AS error,
+    error_type,
+    coalesce(error_message, state_change_reason) AS message,
+    data_scanned_bytes, total_ms
+FROM (SELECT *, 'sql' AS kind FROM query_executions) AS e
+WHERE dt >= {{.FirstDay}} AND dt <= {{.LastDay}}
+    AND submission_date_time >= {{.From}} AND submission_date_time < {{.To}}
+    AND (state = 'FAILED' OR gap = 'not_started')
+    {{- .AndWhere}}
+ORDER BY submission_date_time DESC, query_execution_id NULLS LAST, event_id NULLS LAST, account_id, region_name
+{{.Limit}}

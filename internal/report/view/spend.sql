@@ -1,0 +1,50 @@
+-- One row per day and currency, also of days on which nothing was spent. It
+-- leaves nothing out: the days add up to the bill.
+WITH {{template "usage" .}},
+paid AS ({{paid}}),
+days AS (
+    SELECT * FROM (VALUES
+        {{range $i, $d := .Days}}{{if $i}},
+        {{end}}({{$d.Label}}, {{$d.Start}}, {{$d.Stop}}, {{$d.WeekStart}}, {{$d.WeekStop}}){{end}}
+    ) AS d (day, starts, stops, week_starts, week_stops)
+),
+currencies AS (
+    SELECT DISTINCT currency FROM paid
+),
+spent AS (
+    SELECT d.day, paid.currency,
+        {{template "measures" .}}
+    FROM days AS d
+    JOIN paid ON paid.moment >= d.starts AND paid.moment < d.stops
+    GROUP BY d.day, paid.currency
+),
+week AS (
+    SELECT d.day, paid.currency, sum(paid.cost) AS cost
+    FROM days AS d
+    JOIN paid ON paid.moment >= d.week_starts AND paid.moment < d.week_stops
+    GROUP BY d.day, paid.currency
+),
+filled AS (
+    SELECT d.day, c.currency,
+        coalesce(s.executions, 0) AS executions,
+        coalesce(s.failed, 0) AS failed,
+        coalesce(s.not_started, 0) AS not_started,
+        coalesce(s.known, 0) AS known,
+        coalesce(s.people, 0) AS people,
+        coalesce(s.data_scanned_bytes, 0) AS data_scanned_bytes,
+        coalesce(s.billed_bytes, 0) AS billed_bytes,
+        CASE WHEN s.day IS NULL THEN CAST(0 AS DECIMAL(38,9)) ELSE s.cost END AS cost,
+        CASE WHEN s.day IS NULL THEN CAST(0 AS DECIMAL(38,9)) ELSE s.unattributed_cost END AS unattributed_cost,
+        w.cost AS cost_week_before
+    FROM days AS d
+    LEFT JOIN currencies AS c ON true
+    LEFT JOIN spent AS s ON s.day = d.day AND s.currency IS NOT DISTINCT FROM c.currency
+    LEFT JOIN week AS w ON w.day = d.day AND w.currency IS NOT DISTINCT FROM c.currency
+)
+SELECT day, executions, failed, not_started, people, data_scanned_bytes, billed_bytes,
+    cost, currency, unattributed_cost, cost_week_before,
+    {{change "cost" "cost_week_before"}} AS cost_change_percent,
+    {{percent "known" "executions"}} AS coverage_percent
+FROM filled
+ORDER BY day, currency NULLS LAST
+{{.Limit}}

@@ -1,0 +1,36 @@
+-- One row per value of the columns asked for, and currency. A calendar's rows
+-- come in its order, the others the dearest first.
+WITH {{template "usage" .}},
+{{- if .Calendar}}
+calendar AS (
+    SELECT * FROM (VALUES
+        {{range $i, $d := .Days}}{{if $i}},
+        {{end}}({{$d.Label}}, {{$d.Start}}, {{$d.Stop}}){{end}}
+    ) AS c ({{.Calendar}}, starts, stops)
+),
+{{- end}}
+paid AS ({{paidBy .Plain}}),
+total AS (
+    SELECT currency, sum(cost) AS cost FROM paid WHERE cur GROUP BY currency
+),
+used AS (
+    SELECT {{join .View.By}}, currency,
+        {{template "measures" .}},
+        {{template "latencies" .}}
+    FROM paid
+{{- if .Calendar}}
+    JOIN calendar AS c ON paid.moment >= c.starts AND paid.moment < c.stops
+{{- end}}
+    WHERE ranked
+    GROUP BY {{join .View.By}}, currency
+    HAVING count(CASE WHEN cur THEN 1 END) > 0
+),
+{{counted "used"}}
+SELECT {{range .View.By}}u.{{.}}, {{end}}u.people, u.databases,
+    {{measures "u" "total"}},
+    u.last_seen
+FROM used_counted AS u
+LEFT JOIN total ON total.currency = u.currency
+ORDER BY {{if .Calendar}}u.{{.Calendar}}, {{end}}u.cost DESC NULLS LAST, u.data_scanned_bytes DESC, u.executions DESC
+    {{- range .View.By}}, u.{{.}} NULLS LAST{{end}}, u.currency NULLS LAST
+{{.Limit}}

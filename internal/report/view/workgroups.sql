@@ -1,0 +1,24 @@
+-- One row per work group (of an account and region) and currency.
+WITH {{template "usage" .}},
+paid AS ({{paid "account_id" "region_name" "work_group_name"}}),
+total AS (
+    SELECT currency, sum(cost) AS cost FROM paid WHERE cur GROUP BY currency
+),
+used AS (
+    SELECT account_id, region_name, work_group_name, currency,
+        {{template "measures" .}},
+        {{template "latencies" .}}
+    FROM paid
+    WHERE ranked
+    GROUP BY account_id, region_name, work_group_name, currency
+    HAVING count(CASE WHEN cur THEN 1 END) > 0
+),
+{{counted "used"}}
+SELECT w.work_group_name, w.account_id, w.region_name, w.people, w.databases,
+    {{measures "w" "total"}},
+    w.last_seen
+FROM used_counted AS w
+LEFT JOIN total ON total.currency = w.currency
+ORDER BY w.cost DESC NULLS LAST, w.data_scanned_bytes DESC, w.executions DESC,
+    w.account_id NULLS LAST, w.region_name NULLS LAST, w.work_group_name NULLS LAST, w.currency NULLS LAST
+{{.Limit}}
