@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -117,8 +118,19 @@ func collectWindow(e *env, o collectOptions, now time.Time) (from, to time.Time,
 	return from, to, nil
 }
 
+// memoryLimit is what the collector's own memory is held to, softly: beyond it
+// garbage is collected more often. A process is some 50 MB larger.
+const memoryLimit = 170 << 20
+
+func limitMemory() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
+}
+
 // run does one collection run into the lake of the configuration.
 func (a *app) run(ctx context.Context, e *env, o collect.Options) (*collect.Summary, error) {
+	limitMemory()
 	l, err := e.newLake(ctx)
 	if err != nil {
 		return nil, err

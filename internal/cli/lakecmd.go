@@ -47,6 +47,7 @@ that something is wrong; each problem is a row.`,
 }
 
 func (a *app) rebuild(ctx context.Context, all bool) error {
+	limitMemory()
 	e, err := a.env(ctx)
 	if err != nil {
 		return err
