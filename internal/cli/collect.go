@@ -44,8 +44,10 @@ again changes nothing; running it in two places at once is safe.
 
 A source is a folder or file of log files, - for standard input, or
 s3://bucket[/prefix]. Log files may be compressed or not, of one account or an
-organization. --from and --to bound when the log files were delivered, by day;
-log files of the two days after --to are read too, since some come late.
+organization. A bucket is listed from where the last run came to, less the
+look-back; --from and --to bound instead when the log files were delivered, by
+day, and log files of the look-back after --to are read too, since some come
+late.
 
 Exit code 3 means that it is done but for what the last lines name; the next
 run tries that again.`,
@@ -93,7 +95,7 @@ func (a *app) collect(ctx context.Context, o collectOptions) error {
 		details = &askers{env: e, pacers: athenaapi.NewPacers(e.Rates.BatchGetQueryExecution)}
 	}
 	sum, err := a.run(ctx, e, collect.Options{
-		Sources: sources, From: from, To: to, Details: details, Now: now, DryRun: o.dryRun,
+		Sources: sources, From: from, To: to, Lookback: e.Lookback, Details: details, Now: now, DryRun: o.dryRun,
 	})
 	if err != nil {
 		return err

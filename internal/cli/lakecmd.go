@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"iter"
 
 	"github.com/spf13/cobra"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/athenatrail/athenatrail/internal/collect"
 	"github.com/athenatrail/athenatrail/internal/format"
 	"github.com/athenatrail/athenatrail/internal/lake"
+	"github.com/athenatrail/athenatrail/internal/ledger"
 	"github.com/athenatrail/athenatrail/internal/rebuild"
 )
 
@@ -88,8 +90,10 @@ func (a *app) verifyLake(ctx context.Context) error {
 		return err
 	}
 	var rows [][]any
-	for p := range lake.Verify(ctx, l, "") {
-		rows = append(rows, []any{p.Path, p.What, p.Hint})
+	for _, problems := range []iter.Seq[lake.Problem]{lake.Verify(ctx, l, ""), ledger.New(l).Verify(ctx)} {
+		for p := range problems {
+			rows = append(rows, []any{p.Path, p.What, p.Hint})
+		}
 	}
 	if err := ctx.Err(); err != nil {
 		return err

@@ -32,6 +32,10 @@ type Options struct {
 	// time leaves an end open.
 	From, To time.Time
 
+	// Lookback is how late a log file may be delivered and still be found by
+	// a run that lists a bucket from where the last one came to.
+	Lookback time.Duration
+
 	Limits   cloudtrail.Limits
 	Settings *derive.Settings
 	Details  Details // nil: Athena is not asked

@@ -46,12 +46,16 @@ func (s *sourceState) missed(o source.Object) {
 // list finds the log files that the ledger does not know.
 func (r *run) list(ctx context.Context) error {
 	read := r.Ledger.Lookup()
+	before, err := r.Ledger.Sources(ctx)
+	if err != nil {
+		return err
+	}
 	for _, src := range r.Sources {
 		state := &sourceState{Source: src}
 		r.sources = append(r.sources, state)
 		listed := 0
 		var failures []error
-		for o, err := range src.List(ctx, r.From, r.To) {
+		for o, err := range src.List(ctx, r.listFrom(src, before), r.To) {
 			if err != nil {
 				failures = append(failures, err)
 				continue
@@ -90,6 +94,30 @@ func (r *run) list(ctx context.Context) error {
 		return cmp.Or(a.Delivered.Compare(b.Delivered), strings.Compare(a.Key, b.Key))
 	})
 	return nil
+}
+
+// listFrom returns from when on a source's log files are listed. A bucket is
+// listed from where the last run came to, less the look-back: names sort by
+// the time of delivery, but late log files sort before the last one read. A
+// folder is listed whole, which costs nothing.
+func (r *run) listFrom(src source.Source, before []ledger.Source) time.Time {
+	if !r.From.IsZero() || !strings.HasPrefix(src.Name(), "s3://") {
+		return r.From
+	}
+	i := slices.IndexFunc(before, func(s ledger.Source) bool { return s.Name == src.Name() })
+	if i < 0 || before[i].NewestDelivered.IsZero() {
+		return r.From
+	}
+	from := before[i].NewestDelivered
+	if unread := before[i].OldestUnread; before[i].Unread > 0 {
+		if unread.IsZero() {
+			return r.From // what was missed has a name that does not tell when
+		}
+		if unread.Before(from) {
+			from = unread
+		}
+	}
+	return from.Add(-r.Lookback)
 }
 
 // place tells where the ledger keeps a log file's row.

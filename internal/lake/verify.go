@@ -89,6 +89,7 @@ var (
 	ledgerName = regexp.MustCompile(`^[A-Za-z0-9-]{1,40}/[A-Za-z0-9-]{1,40}/\d{4}-\d\d-\d\d\.parquet$|^other/[0-9a-f]{2}\.parquet$`)
 	markName   = regexp.MustCompile(`^\d{4}-\d\d-\d\d/[A-Za-z0-9-]{1,40}_[A-Za-z0-9-]{1,40}/[^/]+$`)
 	openName   = regexp.MustCompile(`^open/\d{4}-\d\d-\d\d/[A-Za-z0-9-]{1,40}_[A-Za-z0-9-]{1,40}$`)
+	gapName    = regexp.MustCompile(`^\d{4}-\d\d-\d\d/[A-Za-z0-9-]{1,40}_[A-Za-z0-9-]{1,40}$`)
 	sourceName = regexp.MustCompile(`^source/[0-9a-f]{16}\.json$`)
 )
 
@@ -108,12 +109,13 @@ func (v *verification) file(ctx context.Context, file File) {
 	}
 	name, isLedger := strings.CutPrefix(file.Key, "_ledger/v1/")
 	mark, isMark := strings.CutPrefix(file.Key, dirtyDir)
+	gap, isGap := strings.CutPrefix(file.Key, openDir)
 	switch {
 	case file.Key == manifestKey:
 		if _, err := v.lake.Manifest(ctx); err != nil {
 			problem("restore it from a backup", "%v", err)
 		}
-	case isMark && markName.MatchString(mark):
+	case isMark && markName.MatchString(mark), isGap && gapName.MatchString(gap):
 	case isLedger && openName.MatchString(name):
 	case isLedger && sourceName.MatchString(name):
 		if data, ok := v.read(ctx, file); ok && !json.Valid(data) {

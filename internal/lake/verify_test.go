@@ -62,7 +62,7 @@ func TestVerify(t *testing.T) {
 	sound.Home = home
 	_, err := lake.Merge(t.Context(), l, lake.Events, home, []athenatrail.Event{sound})
 	_, err2 := lake.WriteTable(t.Context(), l, lake.Activity, home, rowsOfSlice(activity("a")), "v")
-	if err := errors.Join(err, err2, l.Mark(t.Context(), home, "run")); err != nil {
+	if err := errors.Join(err, err2, l.Mark(t.Context(), home, "run"), l.SetOpen(t.Context(), home, true)); err != nil {
 		t.Fatal(err)
 	}
 	put("_ledger/v1/111122223333/eu-west-1/2024-05-13.parquet", parquetOf(t, event("x", noon)))

@@ -169,7 +169,7 @@ func TestHostileNames(t *testing.T) {
 	}
 	l := ledger.New(store)
 	var files []ledger.File
-	for i, name := range []string{"..", "../../etc", "a/b", "", "other", "dirty", "source", "a\x00b", ".hidden", "x y", strings.Repeat("a", 300)} {
+	for i, name := range []string{"..", "../../etc", "a/b", "", "other", "dirty", "open", "source", "a\x00b", ".hidden", "x y", strings.Repeat("a", 300)} {
 		files = append(files, file(ledger.Shard{Account: name, Region: "eu-west-1", Day: shard.Day, Known: true}, fmt.Sprint("a", i), "1"))
 		files = append(files, file(ledger.Shard{Account: "111122223333", Region: name, Day: shard.Day, Known: true}, fmt.Sprint("b", i), "1"))
 	}

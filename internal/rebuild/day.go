@@ -93,8 +93,30 @@ func (b *Builder) tryDay(ctx context.Context, p athenatrail.Partition) error {
 	if _, err := lake.ReplaceTable(ctx, b.Lake, lake.UsageRollup, p, usageWas, rows(usage), hash); err != nil {
 		return err
 	}
-	if !open {
-		return b.Lake.SetOpen(ctx, p, false)
+	return b.noteOpen(ctx, p, open)
+}
+
+// noteOpen notes, once the rows are written, whether gaps are open. Another
+// process may derive the same day meanwhile, so the note that there are some
+// is made again in case it was taken away, and whoever takes it away looks at
+// the rows once more.
+func (b *Builder) noteOpen(ctx context.Context, p athenatrail.Partition, open bool) error {
+	if open {
+		return b.Lake.SetOpen(ctx, p, true)
+	}
+	if err := b.Lake.SetOpen(ctx, p, false); err != nil {
+		return err
+	}
+	type row struct {
+		Gap string `parquet:"gap,optional"`
+	}
+	for q, err := range lake.ReadAs[row](ctx, b.Lake, lake.QueryExecutions, p) {
+		if err != nil {
+			return err
+		}
+		if athenatrail.GapIsOpen(q.Gap) {
+			return b.Lake.SetOpen(ctx, p, true)
+		}
 	}
 	return nil
 }
