@@ -120,13 +120,12 @@ func collectWindow(e *env, o collectOptions, now time.Time) (from, to time.Time,
 	return from, to, nil
 }
 
-// memoryLimit is what the collector's own memory is held to, softly: beyond it
-// garbage is collected more often. A process is some 50 MB larger.
-const memoryLimit = 170 << 20
-
+// limitMemory makes garbage be collected when three quarters of what is in use
+// has come together, and not as much: collecting fills its buffers again and
+// again, so that this costs little, and keeps the process under 256 MB.
 func limitMemory() {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryLimit)
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(75)
 	}
 }
 

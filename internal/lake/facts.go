@@ -18,6 +18,7 @@ var (
 	Events = &Fact[athenatrail.Event]{
 		name: "events",
 		format: &rowfile.Format[athenatrail.Event]{
+			LongPages:  true,
 			Dictionary: []string{"event_name"},
 			Bloom:      []string{"query_execution_id"},
 			Blobs:      []string{"record"},
@@ -45,6 +46,7 @@ var (
 	SessionEvents = &Fact[athenatrail.SessionEvent]{
 		name: "session_events",
 		format: &rowfile.Format[athenatrail.SessionEvent]{
+			LongPages:  true,
 			Dictionary: []string{"event_name"},
 			Blobs:      []string{"record"},
 			Size:       func(e *athenatrail.SessionEvent) int { return len(e.Record) + 200 },
@@ -69,6 +71,7 @@ var (
 	Details = &Fact[athenatrail.Detail]{
 		name: "details",
 		format: &rowfile.Format[athenatrail.Detail]{
+			LongPages:  true,
 			Dictionary: []string{"kind", "outcome", "state"},
 			Blobs:      []string{"answer"},
 			Size:       func(d *athenatrail.Detail) int { return len(d.Answer) + len(d.Message) + 200 },
@@ -97,7 +100,8 @@ var (
 	QueryTexts = &Fact[athenatrail.QueryText]{
 		name: "query_texts",
 		format: &rowfile.Format[athenatrail.QueryText]{
-			Blobs: []string{"query_string", "comment"},
+			LongPages: true,
+			Blobs:     []string{"query_string", "comment"},
 			Size: func(q *athenatrail.QueryText) int {
 				return len(q.QueryString) + len(q.Comment) + 32*len(q.Tables) + 150
 			},

@@ -36,9 +36,14 @@ const (
 	groupRows  = 32 << 10
 	groupBytes = 64 << 20
 
-	// pageBytes is the size of a page before compression. At 1 MiB, events
-	// compress by a quarter better than at 128 KiB and are written as fast.
-	pageBytes = 1 << 20
+	// pageBytes is the size of a page before compression, for columns of short
+	// values. parquet-go sets so much memory aside for every required column,
+	// however few rows there are.
+	pageBytes = 64 << 10
+
+	// longPageBytes is that for files with a column of long texts: events
+	// compress by a quarter better than with 128 KiB, and are written as fast.
+	longPageBytes = 1 << 20
 
 	// bloomBits is the size of a bloom filter, in bits for each value: one
 	// lookup in a hundred of an id that is not there reads the file in vain.
@@ -56,6 +61,7 @@ type Format[T any] struct {
 	Dictionary []string // columns of few different values
 	Bloom      []string // columns that single values are looked for in
 	Blobs      []string // columns of long texts, whose smallest and greatest value say nothing
+	LongPages  bool     // a column of long texts makes most of the file
 
 	// Size returns about how many bytes row holds. Without it, rows are
 	// taken to be small.
@@ -68,6 +74,13 @@ type Format[T any] struct {
 	lists   [][]int // and of those of []string
 }
 
+func (f *Format[T]) pageBytes() int {
+	if f.LongPages {
+		return longPageBytes
+	}
+	return pageBytes
+}
+
 func (f *Format[T]) prepare() {
 	f.once.Do(func() {
 		t := reflect.TypeFor[T]()
@@ -77,7 +90,7 @@ func (f *Format[T]) prepare() {
 			// test's binary not even that.
 			parquet.CreatedBy("athenatrail", "lake format 1", "none"),
 			parquet.Compression(codec),
-			parquet.PageBufferSize(pageBytes),
+			parquet.PageBufferSize(f.pageBytes()),
 			parquet.DefaultEncodingFor(parquet.ByteArray, &parquet.Plain),
 		}
 		for _, name := range f.Dictionary {
