@@ -89,9 +89,16 @@ func (r *run) list(ctx context.Context) error {
 			state.unlisted = true
 		}
 	}
-	// By day of delivery, so that a partition's facts come together.
+	// The log files of one account, region and day one after the other, so that
+	// a partition's facts come together and its file is written few times.
 	slices.SortStableFunc(r.work, func(a, b job) int {
-		return cmp.Or(a.Delivered.Compare(b.Delivered), strings.Compare(a.Key, b.Key))
+		return cmp.Or(
+			cmp.Compare(athenatrail.DateOf(a.Delivered), athenatrail.DateOf(b.Delivered)),
+			strings.Compare(a.Account, b.Account),
+			strings.Compare(a.Region, b.Region),
+			a.Delivered.Compare(b.Delivered),
+			strings.Compare(a.Key, b.Key),
+		)
 	})
 	return nil
 }
