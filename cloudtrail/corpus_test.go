@@ -83,6 +83,62 @@ func TestCorpus(t *testing.T) {
 	t.Logf("%d files, %d events of Athena", files, kept)
 }
 
+// TestCorpusAthenaRecords asserts the ids of every record of Athena, one by
+// one. Who is behind each is asserted where the ladder is.
+func TestCorpusAthenaRecords(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join(corpus(t), "athena-records.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	type ids struct{ event, name, execution, session, text, failure string }
+	const masked = ""
+	want := []ids{
+		{"15e3d3b5-6c3b-4c7c-bc0b-36a8dd95227b", "CreateNamedQuery", "", "", "select 10", ""},
+		{"15e3d3b5-6c3b-4c7c-bc0b-36a8dd95227b", "CreateNamedQuery", "", "", masked, ""},
+		{"4abec837-143b-4458-9c1f-fa9fb88ab69b", "ImportNotebook", "", "", "", ""},
+		{"c97cf8c8-6112-467a-8777-53bb38f83fd5", "StartQueryExecution", "b621c254-74e0-48e3-9630-78ed857782f9", "", "Select 10", ""},
+		{"6e1fc69b-d076-477e-8dec-024ee51488c4", "StartQueryExecution", "", "", "Select 10", "InvalidRequestException"},
+		{"c97cf8c8-6112-467a-8777-53bb38f83fd5", "StartQueryExecution", "b621c254-74e0-48e3-9630-78ed857782f9", "", masked, ""},
+		{"6e1fc69b-d076-477e-8dec-024ee51488c4", "StartQueryExecution", "", "", masked, "InvalidRequestException"},
+		{"b58ce998-eb89-43e9-8d67-d3d8e30561c9", "StartSession", "", "a2c1ebba-ad01-865f-ed2d-a142b7451f7e", "", ""},
+		{"49026c5a-bf58-4cdb-86ca-978e711ad238", "TerminateSession", "", "a2c1ebba-ad01-865f-ed2d-a142b7451f7e", "", ""},
+		{"745cdd6f-645d-4250-8831-d0ffd2fe3847", "UpdateNotebook", "", "9cc1ebb2-aac5-b1ca-8247-5d827bd8232f", "", ""},
+		{"1a5f1e26-421f-4640-b8fc-b806cad55dd9", "ListNamedQueries", "", "", "", ""},
+		{"5beb3300-f4bc-49e2-899e-4603a16b3c25", "ListQueryExecutions", "", "", "", ""},
+		{"d22b230d-4cf7-4a02-a442-00055ff373", "ListWorkGroups", "", "", "", ""},
+		{"f5e642c7-c21a-4baf-a2da-4e0cd30f48f5", "StartQueryExecution", "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee", "", masked, ""},
+		{"", "GetQueryExecution", "xxxx", "", "", ""}, // without an eventID
+	}
+	lines := bytes.Split(bytes.TrimSpace(data), []byte("\n"))
+	if len(lines) != len(want) {
+		t.Fatalf("%d records, want %d", len(lines), len(want))
+	}
+	for i, line := range lines {
+		f, tally := read(t, DefaultLimits, bytes.NewReader(line))
+		if len(f.Events) != 1 {
+			t.Errorf("record %d: %+v", i+1, tally)
+			continue
+		}
+		e := f.Events[0]
+		r, err := DecodeRecord(e.Record)
+		if err != nil {
+			t.Errorf("record %d: %v", i+1, err)
+			continue
+		}
+		text := ""
+		if len(f.Texts) > 0 {
+			text = f.Texts[0].QueryString
+		}
+		got := ids{e.ID, e.Name, e.QueryExecutionID, e.SessionID, text, r.ErrorCode}
+		if want[i].event == "" && strings.HasPrefix(got.event, "sha256:") {
+			got.event = ""
+		}
+		if got != want[i] {
+			t.Errorf("record %d:\n got %+v\nwant %+v", i+1, got, want[i])
+		}
+	}
+}
+
 // oracle counts the candidates by encoding/json. It reports false for what is
 // not a sequence of JSON values.
 func oracle(t *testing.T, data []byte) (candidates int64, valid bool) {
