@@ -15,8 +15,6 @@ import (
 	"github.com/athenatrail/athenatrail/internal/lake"
 )
 
-const activityKey = "tables/activity_open/dt=2024-05-13/111122223333_eu-west-1.parquet"
-
 func activity(id string) athenatrail.Activity {
 	return athenatrail.Activity{
 		EventID: id, EventTime: noon, EventName: "ListWorkGroups", AccountID: home.Account, RegionName: home.Region,

@@ -2,10 +2,8 @@ package report
 
 import (
 	"embed"
-	"io/fs"
 	"reflect"
 	"slices"
-	"strings"
 
 	"github.com/athenatrail/athenatrail"
 	"github.com/athenatrail/athenatrail/internal/format"
@@ -259,13 +257,4 @@ func byColumn(name string) format.Column {
 		}
 	}
 	return format.Column{Name: name, Kind: format.Text}
-}
-
-// viewSQL returns the text of view/NAME.sql.
-func viewSQL(name string) string {
-	text, err := fs.ReadFile(viewFiles, "view/"+name+".sql")
-	if err != nil {
-		panic(err) // embedded
-	}
-	return strings.TrimSpace(string(text))
 }
