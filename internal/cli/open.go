@@ -169,6 +169,21 @@ func (a *app) reports(ctx context.Context, e *env) (*readLake, error) {
 	return r, err
 }
 
+// withReports opens the lake of the configuration for reports, and closes it
+// when do returns.
+func (a *app) withReports(ctx context.Context, do func(*env, *readLake) error) error {
+	e, err := a.env(ctx)
+	if err != nil {
+		return err
+	}
+	r, err := a.reports(ctx, e)
+	if err != nil {
+		return err
+	}
+	defer r.db.Close()
+	return do(e, r)
+}
+
 // cacheDir returns the folder that mirrors an S3 lake.
 func cacheDir(location string) (string, error) {
 	base, err := os.UserCacheDir()

@@ -27,18 +27,11 @@ func (a *app) query(ctx context.Context, sql string, limit int) error {
 	if limit < 0 {
 		return usage("--limit %d: want 1 or more", limit)
 	}
-	e, err := a.env(ctx)
-	if err != nil {
-		return err
-	}
-	r, err := a.reports(ctx, e)
-	if err != nil {
-		return err
-	}
-	defer r.db.Close()
-	result, err := r.db.Query(ctx, sql, limit)
-	if err != nil {
-		return err
-	}
-	return a.write(result)
+	return a.withReports(ctx, func(_ *env, r *readLake) error {
+		result, err := r.db.Query(ctx, sql, limit)
+		if err != nil {
+			return err
+		}
+		return a.write(result)
+	})
 }

@@ -95,25 +95,18 @@ func (a *app) report(ctx context.Context, name string, o reportOptions) error {
 		}
 		params.Where = append(params.Where, cond)
 	}
-	e, err := a.env(ctx)
-	if err != nil {
-		return err
-	}
-	r, err := a.reports(ctx, e)
-	if err != nil {
-		return err
-	}
-	defer r.db.Close()
-	if params.From, params.To, err = r.window(e, o.from, o.to, time.Now()); err != nil {
-		return err
-	}
-	params.CompleteTo = r.completeTo
-	if name == healthView {
-		return a.health(ctx, e, r, params)
-	}
-	result, err := r.db.Report(ctx, name, params)
-	if err != nil {
-		return err
-	}
-	return a.write(result)
+	return a.withReports(ctx, func(e *env, r *readLake) (err error) {
+		if params.From, params.To, err = r.window(e, o.from, o.to, time.Now()); err != nil {
+			return err
+		}
+		params.CompleteTo = r.completeTo
+		if name == healthView {
+			return a.health(ctx, e, r, params)
+		}
+		result, err := r.db.Report(ctx, name, params)
+		if err != nil {
+			return err
+		}
+		return a.write(result)
+	})
 }

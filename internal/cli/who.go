@@ -50,36 +50,29 @@ func (a *app) who(ctx context.Context, id string) error {
 	if f != format.Table && f != format.JSON {
 		return usage("who: output format %q: want table or json", a.output)
 	}
-	e, err := a.env(ctx)
-	if err != nil {
-		return err
-	}
-	r, err := a.reports(ctx, e)
-	if err != nil {
-		return err
-	}
-	defer r.db.Close()
-	w, err := r.db.Who(ctx, id)
-	if errors.Is(err, report.ErrNotFound) {
-		return hint(err, "the id may belong to a log file that was not collected: see athenatrail report health")
-	}
-	if err != nil {
-		return err
-	}
-	settings, err := e.settings()
-	if err != nil {
-		return err
-	}
-	chains := make([]chain, len(w.Executions))
-	for i, x := range w.Executions {
-		if chains[i], err = evidence(ctx, r.Lake, x, settings.Identity); err != nil {
+	return a.withReports(ctx, func(e *env, r *readLake) error {
+		w, err := r.db.Who(ctx, id)
+		if errors.Is(err, report.ErrNotFound) {
+			return hint(err, "the id may belong to a log file that was not collected: see athenatrail report health")
+		}
+		if err != nil {
 			return err
 		}
-	}
-	if f == format.JSON {
-		return whoJSON(a.stdout, w, chains)
-	}
-	return whoText(a.stdout, w, chains, e.Timezone)
+		settings, err := e.settings()
+		if err != nil {
+			return err
+		}
+		chains := make([]chain, len(w.Executions))
+		for i, x := range w.Executions {
+			if chains[i], err = evidence(ctx, r.Lake, x, settings.Identity); err != nil {
+				return err
+			}
+		}
+		if f == format.JSON {
+			return whoJSON(a.stdout, w, chains)
+		}
+		return whoText(a.stdout, w, chains, e.Timezone)
+	})
 }
 
 // evidence reads the start event of an execution from the facts.

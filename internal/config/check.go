@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/athenatrail/athenatrail"
+	"github.com/athenatrail/athenatrail/internal/spelling"
 )
 
 var (
@@ -136,33 +137,9 @@ func nearest(key string, known []string, most int) string {
 	key = strings.ToLower(strings.ReplaceAll(key, "-", "_"))
 	best, least := "", max(1, min(most, len(key)/2))+1
 	for _, k := range known {
-		if len(key) > 64 {
-			break
-		}
-		if d := distance(key, k); d < least {
+		if d := spelling.Distance(key, k); d < least {
 			best, least = k, d
 		}
 	}
 	return best
-}
-
-// distance is the number of letters to insert, drop or change to make a of b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/athenatrail/athenatrail/internal/spelling"
 )
 
 // ErrUsage is what an error is when the caller asked for something that there
@@ -145,7 +147,7 @@ func conditions(list []Condition, kinds map[string]string, bind func(string) str
 func unknown(what, name string, known []string) error {
 	var near []string
 	for _, k := range known {
-		if strings.HasPrefix(k, name) || strings.HasPrefix(name, k) || strings.Contains(k, name) && len(name) > 2 || distance(k, name) <= max(1, len(name)/3) {
+		if strings.HasPrefix(k, name) || strings.HasPrefix(name, k) || strings.Contains(k, name) && len(name) > 2 || spelling.Distance(k, name) <= max(1, len(name)/3) {
 			near = append(near, k)
 		}
 	}
@@ -153,28 +155,4 @@ func unknown(what, name string, known []string) error {
 		return usageError(fmt.Sprintf("unknown %s %q: want one of %s", what, name, strings.Join(known, ", ")))
 	}
 	return usageError(fmt.Sprintf("unknown %s %q: did you mean %s?", what, name, strings.Join(near, " or ")))
-}
-
-// distance is Levenshtein's.
-func distance(a, b string) int {
-	if len(a) > 64 || len(b) > 64 {
-		return 64
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
