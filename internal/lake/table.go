@@ -51,9 +51,21 @@ func (t *Table[T]) Name() string { return t.name }
 
 func (t *Table[T]) dir() string { return "tables/" + t.name + "_open/" }
 
-// Sort puts rows into the order that [WriteTable] wants.
-func (t *Table[T]) Sort(rows []T) {
-	slices.SortFunc(rows, func(a, b T) int { return t.key(&a, &b) })
+// Sorted yields rows in the order that [WriteTable] wants. It sorts pointers,
+// since rows are large.
+func (t *Table[T]) Sorted(rows []T) iter.Seq2[*T, error] {
+	sorted := make([]*T, len(rows))
+	for i := range rows {
+		sorted[i] = &rows[i]
+	}
+	slices.SortFunc(sorted, t.key)
+	return func(yield func(*T, error) bool) {
+		for _, row := range sorted {
+			if !yield(row, nil) {
+				return
+			}
+		}
+	}
 }
 
 // whoColumns are the columns of Who and Where that have few different values.

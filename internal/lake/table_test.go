@@ -112,8 +112,7 @@ func TestWriteTableRefuses(t *testing.T) {
 		t.Errorf("written all the same: %q", keys)
 	}
 	rows := []athenatrail.Activity{activity("c"), activity("a"), activity("b")}
-	lake.Activity.Sort(rows)
-	f(nil, rowsOfSlice(rows...))
+	f(nil, lake.Activity.Sorted(rows))
 }
 
 // TestReplaceTable has one derive overtake another that read older facts.
@@ -238,9 +237,8 @@ func TestTableOrder(t *testing.T) {
 		{UsageKey: athenatrail.UsageKey{Slot: noon, Person: "a"}},
 		{UsageKey: athenatrail.UsageKey{Slot: noon.Add(-15 * time.Minute), Person: "c"}},
 	}
-	lake.UsageRollup.Sort(rows)
 	var got []string
-	for _, r := range rows {
+	for r := range lake.UsageRollup.Sorted(rows) {
 		got = append(got, fmt.Sprint(r.Person, r.Own))
 	}
 	if want := []string{"cfalse", "afalse", "atrue", "bfalse"}; !slices.Equal(got, want) {

@@ -3,7 +3,6 @@ package rebuild
 import (
 	"context"
 	"errors"
-	"iter"
 	"slices"
 
 	"github.com/athenatrail/athenatrail"
@@ -78,8 +77,6 @@ func (b *Builder) tryDay(ctx context.Context, p athenatrail.Partition) error {
 		return err
 	}
 	executions, usage := day.Tables()
-	lake.QueryExecutions.Sort(executions)
-	lake.UsageRollup.Sort(usage)
 	open := slices.ContainsFunc(executions, func(e athenatrail.QueryExecution) bool { return athenatrail.GapIsOpen(e.Gap) })
 	if open {
 		// Before the rows, so that no row with an open gap is ever without.
@@ -87,10 +84,10 @@ func (b *Builder) tryDay(ctx context.Context, p athenatrail.Partition) error {
 			return err
 		}
 	}
-	if _, err := lake.ReplaceTable(ctx, b.Lake, lake.QueryExecutions, p, executionsWere, rows(executions), hash); err != nil {
+	if _, err := lake.ReplaceTable(ctx, b.Lake, lake.QueryExecutions, p, executionsWere, lake.QueryExecutions.Sorted(executions), hash); err != nil {
 		return err
 	}
-	if _, err := lake.ReplaceTable(ctx, b.Lake, lake.UsageRollup, p, usageWas, rows(usage), hash); err != nil {
+	if _, err := lake.ReplaceTable(ctx, b.Lake, lake.UsageRollup, p, usageWas, lake.UsageRollup.Sorted(usage), hash); err != nil {
 		return err
 	}
 	return b.noteOpen(ctx, p, open)
@@ -152,14 +149,4 @@ func (b *Builder) around(ctx context.Context, day *derive.Day, p athenatrail.Par
 		}
 	}
 	return nil
-}
-
-func rows[T any](all []T) iter.Seq2[*T, error] {
-	return func(yield func(*T, error) bool) {
-		for i := range all {
-			if !yield(&all[i], nil) {
-				return
-			}
-		}
-	}
 }
