@@ -2,7 +2,9 @@ package cloudtrail
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"unicode/utf8"
 
 	"github.com/athenatrail/athenatrail/internal/jsonskip"
@@ -287,14 +289,32 @@ var plainByte = func() (plain [256]bool) {
 	return plain
 }()
 
+// plainEnd returns the index of the first byte from i on that a string may not
+// hold as it is, or len(b). It looks at eight bytes at once: of a word with
+// what is sought set to zero bytes, the lowest is found by the usual trick.
+func plainEnd(b []byte, i int) int {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	for ; i+8 <= len(b); i += 8 {
+		w := binary.LittleEndian.Uint64(b[i:])
+		quote, slash := w^(ones*'"'), w^(ones*'\\')
+		// A byte's top bit gets set if it is below 0x20, quote, backslash, or
+		// not ASCII; one above a match may be set wrongly, the lowest never.
+		found := ((w - ones*0x20) | (quote-ones)&^quote | (slash-ones)&^slash | w) & tops
+		if found != 0 {
+			return i + bits.TrailingZeros64(found)/8
+		}
+	}
+	for i < len(b) && plainByte[b[i]] {
+		i++
+	}
+	return i
+}
+
 // canonString appends the canonical form of the string at b[i], its quotes
 // included, and returns the index behind it.
 func canonString(dst, b []byte, i int) ([]byte, int, error) {
 	first := i
-	i++
-	for i < len(b) && plainByte[b[i]] {
-		i++
-	}
+	i = plainEnd(b, i+1)
 	if i >= len(b) {
 		return dst, i, errMore
 	}

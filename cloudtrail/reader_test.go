@@ -314,6 +314,26 @@ func TestCanonical(t *testing.T) {
 	}
 }
 
+// TestPlainEnd tries every byte at every place of a word, among neighbours
+// that a carry could mislead.
+func TestPlainEnd(t *testing.T) {
+	for _, filler := range []byte{' ', '!', '#', '[', ']', 'a', 0x7f} {
+		for c := range 256 {
+			for at := range 24 {
+				text := bytes.Repeat([]byte{filler}, 24)
+				text[at] = byte(c)
+				want := 24
+				if !plainByte[c] {
+					want = at
+				}
+				if got := plainEnd(text, 0); got != want {
+					t.Fatalf("%q: got %d, want %d", text, got, want)
+				}
+			}
+		}
+	}
+}
+
 // FuzzCanonical holds the canonical form against encoding/json: it means the
 // same, and writing it again changes nothing.
 func FuzzCanonical(f *testing.F) {
