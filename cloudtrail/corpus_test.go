@@ -66,7 +66,7 @@ func TestCorpus(t *testing.T) {
 			}
 			return nil
 		}
-		if tally.Candidates != want || tally.Damage != "" {
+		if tally.Candidates != want || tally.Damage != "" && (tally.Records > 0 || !strings.HasPrefix(tally.Damage, "there are no CloudTrail records")) {
 			t.Errorf("%s: got %d candidates, encoding/json finds %d: %+v", name, tally.Candidates, want, tally)
 		}
 		if tally.Undecodable != 0 {

@@ -73,6 +73,7 @@ type Reader struct {
 	emit   func(*Facts) error
 	failed error // of emit
 	cut    bool  // the JSON ended too early
+	log    bool  // something was recognized: a record, or a wrapping of records
 }
 
 // NewReader returns a Reader with those limits.
@@ -93,7 +94,7 @@ const emitSize = 4 << 20
 func (r *Reader) Read(file io.Reader, emit func(*Facts) error) (Tally, error) {
 	r.tally = Tally{Dropped: map[string]int64{}}
 	r.facts.reset()
-	r.emit, r.failed, r.cut = emit, nil, false
+	r.emit, r.failed, r.cut, r.log = emit, nil, false, false
 	in := &fetch{r: file}
 	from, err := r.open(in)
 	if err != nil {
@@ -218,6 +219,8 @@ func (r *Reader) document() {
 		r.tally.Damage = "the JSON ends too early"
 	case !whole:
 		r.tally.Damage = "the JSON is broken"
+	case !r.log && r.tally.Records == 0 && r.tally.Undecodable == 0:
+		r.tally.Damage = "there are no CloudTrail records in it: it is no log file of a trail"
 	default:
 		r.tally.Closed = r.tally.Undecodable == 0
 	}
@@ -255,6 +258,7 @@ func (r *Reader) topObject() bool {
 				}
 				if v < w.end && w.buf[v] == '[' && isRecordsKey(key) {
 					w.start = v + 1
+					r.log = true
 					return r.array() && r.closeObject()
 				}
 				end, err = skipValue(w.buf[:w.end], v)
@@ -514,6 +518,7 @@ func (r *Reader) element(text []byte, offset int64, wraps int) {
 		}
 	}
 	if source != "" {
+		r.log = true
 		r.tally.Records++
 		if isCandidate([]byte(source)) {
 			r.canonical(whole, offset)
@@ -524,6 +529,10 @@ func (r *Reader) element(text []byte, offset int64, wraps int) {
 		key, v, ok := o.next()
 		if !ok {
 			break
+		}
+		switch key {
+		case "detail", "CloudTrailEvent", "message", "Records", "Events", "logEvents", "awslogs":
+			r.log = true
 		}
 		switch key {
 		case "detail": // of an EventBridge event

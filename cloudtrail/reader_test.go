@@ -213,6 +213,14 @@ func TestDamage(t *testing.T) {
 	if diff := cmp.Diff([]string{"e-1", "e-2", "e-3"}, ids(f)); diff != "" || tally.Undecodable != 2 || tally.Problems[0].Offset != int64(len(start(1))+1) {
 		t.Errorf("lines that are no objects: %s %+v", diff, tally)
 	}
+	for _, text := range []string{`{"a":1}`, `[]`, `[{"a":{"b":2}}]`, `{"a":1}` + "\n" + `{"b":[]}`} {
+		if _, tally = read(t, DefaultLimits, strings.NewReader(text)); tally.Closed || !strings.Contains(tally.Damage, "no CloudTrail records") {
+			t.Errorf("%s, which is no log file: %+v", text, tally)
+		}
+	}
+	if _, tally = read(t, DefaultLimits, strings.NewReader(`{"Records":[]}`)); !tally.Closed || tally.Damage != "" {
+		t.Errorf("a log file without records: %+v", tally)
+	}
 	wrong := strings.Replace(start(2), "2026-05-04T08:10:11Z", "yesterday", 1)
 	f, tally = read(t, DefaultLimits, strings.NewReader(logFile(start(1), wrong, start(3))))
 	if diff := cmp.Diff([]string{"e-1", "e-3"}, ids(f)); diff != "" || tally.Undecodable != 1 || !strings.Contains(tally.Problems[0].Why, "yesterday") {

@@ -189,6 +189,12 @@ func wrapArgs(c *cobra.Command) {
 	if check := c.Args; check != nil {
 		c.Args = func(cmd *cobra.Command, args []string) error {
 			if err := check(cmd, args); err != nil {
+				if cmd.ArgsLenAtDash() < 0 && len(args) == 0 {
+					_, want, _ := strings.Cut(cmd.Use, " ")
+					err = fmt.Errorf("%s: no %s", cmd.Name(), want)
+				} else if len(args) > 0 && strings.HasPrefix(err.Error(), "accepts") {
+					err = fmt.Errorf("%s: %d arguments, want %s", cmd.Name(), len(args), strings.TrimPrefix(cmd.Use, cmd.Name()+" "))
+				}
 				return &exitError{exitUsage, hint(err, "see %s --help", cmd.CommandPath())}
 			}
 			return nil
@@ -200,7 +206,9 @@ func wrapArgs(c *cobra.Command) {
 }
 
 // config loads the configuration, with the flags that were set.
-func (a *app) config(ctx context.Context) (*config.Config, error) {
+func (a *app) config(ctx context.Context) (*config.Config, error) { return a.loadConfig(ctx, false) }
+
+func (a *app) loadConfig(ctx context.Context, onlyFlags bool) (*config.Config, error) {
 	var flags []config.Flag
 	a.flags.Visit(func(f *pflag.Flag) {
 		key, ok := settingFlags[f.Name]
@@ -219,7 +227,7 @@ func (a *app) config(ctx context.Context) (*config.Config, error) {
 		}
 		flags = append(flags, config.Flag{Key: key, Name: "--" + f.Name, Values: values})
 	})
-	c, err := config.Load(ctx, config.Options{File: a.configFile, Environ: os.Environ(), Flags: flags, UserAgent: userAgent()})
+	c, err := config.Load(ctx, config.Options{File: a.configFile, Environ: os.Environ(), Flags: flags, UserAgent: userAgent(), OnlyFlags: onlyFlags})
 	if err != nil {
 		return nil, asUsage(err)
 	}

@@ -49,8 +49,9 @@ look-back; --from and --to bound instead when the log files were delivered, by
 day, and log files of the look-back after --to are read too, since some come
 late.
 
-Exit code 3 means that it is done but for what the last lines name; the next
-run tries that again.`,
+Exit code 3 means that it is done but for what the last lines name. The next run
+tries again what could not be fetched or asked; a damaged log file is read again
+when it changes.`,
 		Example: `  athenatrail collect --source s3://my-trail-bucket --assume-role 'arn:aws:iam::{account}:role/athenatrail'
   athenatrail collect --source ./AWSLogs --no-details
   zcat *.json.gz | athenatrail collect --source -`,
@@ -171,26 +172,27 @@ func (a *app) finish(e *env, sum *collect.Summary) error {
 		return nil
 	}
 	return &exitError{exitIncomplete, hint(errors.New("done, but not everything could be read or asked"),
-		"the rest is in the lake; athenatrail report health --lake %s lists what is missing, and the next run tries again", e.Lake)}
+		"the rest is in the lake; the next run tries again what could not be fetched or asked, and damaged log files once they change; athenatrail report health --lake %s lists them", e.Lake)}
 }
 
 // summaryLines says in a few lines what a run did, or would do.
 func summaryLines(s *collect.Summary) []string {
 	if s.DryRun {
-		return []string{
-			fmt.Sprintf("would read %s of %s (%s); %s known already", count(s.ToRead, "log file"), count(s.Listed, "listed"), format.HumanBytes(s.ToReadLen), count(s.Known, "")),
-			fmt.Sprintf("would ask Athena again for %s, and for the starts that those log files hold", count(s.Wanted, "execution")),
+		lines := []string{fmt.Sprintf("would read %s (%s) of %s listed; %s known already", count(s.ToRead, "log file"), format.HumanBytes(s.ToReadLen), count(s.Listed, ""), count(s.Known, ""))}
+		if s.Asking {
+			lines = append(lines, fmt.Sprintf("would ask Athena again for %s, and for the starts that those log files hold", count(s.Wanted, "execution")))
 		}
+		return lines
 	}
 	lines := []string{fmt.Sprintf("read %s (%s, %s of JSON), %s known already", count(s.Read, "log file"), format.HumanBytes(s.ReadLen), format.HumanBytes(s.Inflated), count(s.Known, ""))}
 	if s.Read > 0 {
-		lines = append(lines, fmt.Sprintf("of %s, %s looked at: %d kept, %d dropped, %d undecodable; %s new",
-			count(s.Records, "record"), count(s.Candidates, ""), s.Kept, s.Dropped, s.Undecodable, count(s.Changed, "fact")))
+		lines = append(lines, fmt.Sprintf("of %s, %s are Athena's, of STS or of Lake Formation: %s kept, %s of no use here, %s undecodable; %s to the lake",
+			count(s.Records, "record"), count(s.Candidates, ""), count(s.Kept, ""), count(s.Dropped, ""), count(s.Undecodable, ""), count(s.Changed, "fact was new", "facts were new")))
 	}
 	if s.Wanted > 0 {
 		var parts []string
 		for _, outcome := range slices.Sorted(maps.Keys(s.Outcomes)) {
-			parts = append(parts, fmt.Sprintf("%d %s", s.Outcomes[outcome], strings.ReplaceAll(outcome, "_", " ")))
+			parts = append(parts, count(s.Outcomes[outcome], "")+" "+strings.ReplaceAll(outcome, "_", " "))
 		}
 		lines = append(lines, fmt.Sprintf("details of %s: %s", count(s.Wanted, "execution"), strings.Join(parts, ", ")))
 	}
@@ -208,9 +210,6 @@ func count(n int64, noun ...string) string {
 	}
 	if len(noun) > 1 {
 		return text + " " + noun[1]
-	}
-	if noun[0] == "listed" {
-		return text + " listed"
 	}
 	return text + " " + noun[0] + "s"
 }

@@ -49,7 +49,7 @@ machine, and the same options give the same lake.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.demo(cmd.Context(), o) },
 	}
 	f := c.Flags()
-	f.StringVar(&o.out, "out", "", "keep the log files, and the truth about them in truth.jsonl, in this folder")
+	f.StringVar(&o.out, "out", "", "keep the log files in this folder DIR, and the truth about them in DIR-truth.jsonl")
 	f.IntVar(&o.events, "events", demo.DefaultEvents, "about how many queries the company starts")
 	f.Bool("no-serve", false, "end after the report (this version has no dashboard yet, so it always does)")
 	return c
@@ -59,13 +59,15 @@ func (a *app) demo(ctx context.Context, o demoOptions) error {
 	if o.events < 1 || o.events > 5_000_000 {
 		return usage("--events %d: want 1 to 5000000", o.events)
 	}
-	e, err := a.env(ctx)
+	// Not the user's own file and environment: the same options give the same
+	// lake everywhere.
+	c, err := a.loadConfig(ctx, true)
 	if err != nil {
 		return err
 	}
-	e.Lake = demoLake
-	if f := a.flags.Lookup("lake"); f != nil && f.Changed {
-		e.Lake = f.Value.String()
+	e := &env{Config: c}
+	if !a.flags.Changed("lake") {
+		e.Lake = demoLake
 	}
 	if err := emptyDemoLake(ctx, e.Lake); err != nil {
 		return err
@@ -82,7 +84,8 @@ func (a *app) demo(ctx context.Context, o demoOptions) error {
 		return fmt.Errorf("write the log files: %w", err)
 	}
 	if o.out != "" {
-		if err := company.WriteTruth(filepath.Join(trail, "truth.jsonl")); err != nil {
+		// Beside the folder: in it, it would be read as a log file.
+		if err := company.WriteTruth(filepath.Clean(trail) + "-truth.jsonl"); err != nil {
 			return fmt.Errorf("write the truth: %w", err)
 		}
 	}
@@ -100,7 +103,7 @@ func (a *app) demo(ctx context.Context, o demoOptions) error {
 		return err
 	}
 	sum, err := a.run(ctx, e, collect.Options{
-		Sources: []source.Source{src},
+		Sources: []source.Source{demoSource{src}},
 		Details: &askers{env: e, pacers: athenaapi.NewPacers(demoRate)},
 		Now:     company.Now,
 	})
@@ -127,6 +130,11 @@ func (a *app) demo(ctx context.Context, o demoOptions) error {
 	}
 	return nil
 }
+
+// demoSource gives the log files a name that is the same in every run.
+type demoSource struct{ source.Source }
+
+func (demoSource) Name() string { return "the demo's log files" }
 
 // emptyDemoLake makes way for the demo's lake. It removes nothing but what an
 // earlier demo left where demos go.
@@ -181,7 +189,15 @@ func (a *app) demoReports(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	result, err := r.db.Report(ctx, "overview", report.Params{From: from, To: to, CompleteTo: r.completeTo})
+	since, err := a.checkSettings(ctx, e, r, from, to)
+	if err != nil {
+		return err
+	}
+	view, err := report.Lookup("overview")
+	if err != nil {
+		return err
+	}
+	result, err := r.db.Report(ctx, view.Name, report.Params{From: from, To: to, CompleteTo: r.completeTo, CompleteFrom: since, Limit: view.Limit})
 	if err != nil {
 		return err
 	}

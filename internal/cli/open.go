@@ -142,6 +142,7 @@ type readLake struct {
 	*lake.Lake
 	ledger     *ledger.Ledger
 	db         *report.DB
+	dir        string    // the lake on this machine
 	completeTo time.Time // zero when unknown
 }
 
@@ -162,6 +163,7 @@ func (a *app) reports(ctx context.Context, e *env) (*readLake, error) {
 			return nil, awsconn.Explained(fmt.Errorf("copy the lake to %s: %w", dir, err))
 		}
 	}
+	r.dir = dir
 	if r.completeTo, _, err = r.ledger.CompleteTo(ctx); err != nil {
 		return nil, err
 	}
@@ -195,6 +197,48 @@ func cacheDir(location string) (string, error) {
 	return dir, os.MkdirAll(dir, 0o700)
 }
 
+// checkSettings warns where tables of the window were derived with other
+// settings than today's, and returns from when on the lake holds rows at all.
+func (a *app) checkSettings(ctx context.Context, e *env, r *readLake, from, to time.Time) (since time.Time, err error) {
+	settings, err := e.settings()
+	if err != nil {
+		return since, err
+	}
+	store, err := lake.OpenStore(r.dir)
+	if err != nil {
+		return since, err
+	}
+	local, err := lake.Open(ctx, store)
+	if err != nil {
+		return since, err
+	}
+	hash, stale, days := settings.Hash(), 0, 0
+	for file, err := range lake.Partitions(ctx, local, lake.QueryExecutions, 0, 0) {
+		if err != nil {
+			return since, err
+		}
+		if since.IsZero() {
+			since = file.Date.Time()
+		}
+		if d := file.Date.Time(); d.Add(24*time.Hour).Before(from) || d.After(to) {
+			continue
+		}
+		days++
+		with, err := lake.DerivedWith(ctx, local, lake.QueryExecutions, file.Partition)
+		if err != nil {
+			return since, err
+		}
+		if with != hash {
+			stale++
+		}
+	}
+	if stale > 0 {
+		a.say("warning", hint(fmt.Errorf("%d of the %d days (of an account and region) were derived with other prices or rules than today's", stale, days),
+			"athenatrail lake rebuild --lake %s derives them again", e.Lake))
+	}
+	return since, nil
+}
+
 // window returns the window that --from and --to ask for: by default the 7
 // days before the lake is complete to.
 func (r *readLake) window(e *env, from, to string, now time.Time) (time.Time, time.Time, error) {
@@ -213,6 +257,10 @@ func (r *readLake) window(e *env, from, to string, now time.Time) (time.Time, ti
 		if start, err = config.ParseTime(from, now, e.Timezone); err != nil {
 			return start, end, usage("--from: %w", err)
 		}
+	}
+	if !start.Before(end) && to == "" && !r.completeTo.IsZero() {
+		return start, end, &exitError{exitUsage, hint(fmt.Errorf("--from %s: the lake is complete to %s only", from, end.UTC().Format(time.RFC3339)),
+			"bring it up to date with athenatrail collect, or name --to as well")}
 	}
 	if !start.Before(end) {
 		return start, end, usage("--from %s is not before --to %s", start.Format(time.RFC3339), end.Format(time.RFC3339))

@@ -25,7 +25,7 @@ written.`,
 
 func (a *app) query(ctx context.Context, sql string, limit int) error {
 	if limit < 0 {
-		return usage("--limit %d: want 1 or more", limit)
+		return usage("--limit %d: want 0 for all, or more", limit)
 	}
 	return a.withReports(ctx, func(_ *env, r *readLake) error {
 		result, err := r.db.Query(ctx, sql, limit)

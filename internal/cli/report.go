@@ -86,7 +86,7 @@ func (a *app) report(ctx context.Context, name string, o reportOptions) error {
 	}
 	params := report.Params{By: o.by, Limit: o.limit, Probes: o.probes, Own: o.own}
 	if o.limit < 0 {
-		return usage("--limit %d: want 1 or more", o.limit)
+		return usage("--limit %d: want 0 for all, or more", o.limit)
 	}
 	for _, text := range o.where {
 		cond, err := report.ParseCondition(text)
@@ -102,6 +102,9 @@ func (a *app) report(ctx context.Context, name string, o reportOptions) error {
 		params.CompleteTo = r.completeTo
 		if name == healthView {
 			return a.health(ctx, e, r, params)
+		}
+		if params.CompleteFrom, err = a.checkSettings(ctx, e, r, params.From, params.To); err != nil {
+			return err
 		}
 		result, err := r.db.Report(ctx, name, params)
 		if err != nil {

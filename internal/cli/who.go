@@ -196,7 +196,7 @@ func (p *page) row(name, value string) {
 var gapTexts = map[string]string{
 	athenatrail.GapNoDetail:    "Athena has not been asked yet: its SQL, bytes and state are unknown",
 	athenatrail.GapPending:     "it was still running when Athena was asked; the next run asks again",
-	athenatrail.GapExpired:     "it is older than Athena's 45 days: its SQL, bytes and state are gone",
+	athenatrail.GapExpired:     "Athena does not know it, or no more: it keeps 45 days. Its SQL, bytes and state are gone",
 	athenatrail.GapUnprocessed: "Athena would not say; the next run asks again",
 	athenatrail.GapNoAccess:    "there is no role into that account, or it may not ask",
 	athenatrail.GapNotStarted:  "the call failed: nothing ran",

@@ -74,7 +74,7 @@ func Run(ctx context.Context, o Options) (*Summary, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	r := &run{Options: o, sum: &Summary{Outcomes: map[string]int64{}, DryRun: o.DryRun}}
+	r := &run{Options: o, sum: &Summary{Outcomes: map[string]int64{}, DryRun: o.DryRun, Asking: o.Details != nil}}
 	if err := r.list(ctx); err != nil {
 		return r.sum, err
 	}
@@ -119,6 +119,7 @@ func (r *run) progress(p Progress) {
 // A Summary is what a run did.
 type Summary struct {
 	DryRun bool
+	Asking bool // Athena was, or would be, asked
 
 	Listed    int64 // log files seen
 	Known     int64 // of them, read before and not changed

@@ -62,6 +62,7 @@ func (r *run) details(ctx context.Context) error {
 	}
 	var mu sync.Mutex
 	var done int64
+	failures, hints := map[string][]string{}, map[string]string{} // by the error's text
 	group, c := errgroup.WithContext(ctx)
 	group.SetLimit(8) // they wait on Athena, not on this machine
 	for at, ids := range places {
@@ -79,14 +80,33 @@ func (r *run) details(ctx context.Context) error {
 					r.sum.Outcomes[NotAsked] += lost
 				}
 				if failed != nil {
-					r.sum.problem("ask Athena in account %s, region %s: %v", at.account, at.region, failed)
+					failures[failed.Error()] = append(failures[failed.Error()], at.account+" "+at.region)
+					if hints[failed.Error()] == "" {
+						hints[failed.Error()] = hintOf(failed)
+					}
 				}
 				done += int64(len(answers)) + lost
 				r.progress(Progress{Stage: StageDetails, Done: done, Total: r.sum.Wanted})
 			})
 		})
 	}
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for _, text := range slices.Sorted(maps.Keys(failures)) {
+		slices.Sort(failures[text])
+		r.sum.problem("ask Athena in %s: %s%s", strings.Join(failures[text], ", "), text, hints[text])
+	}
+	return nil
+}
+
+// hintOf returns what an error advises, to go behind its text.
+func hintOf(err error) string {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) && h.Hint() != "" {
+		return " (" + h.Hint() + ")"
+	}
+	return ""
 }
 
 // storeEvery is how many answers are stored together.

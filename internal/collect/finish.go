@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/athenatrail/athenatrail/internal/ledger"
+	"github.com/athenatrail/athenatrail/internal/source"
 )
 
 // finishSources records how far each source was read.
@@ -19,6 +20,7 @@ func (r *run) finishSources(ctx context.Context) error {
 			NewestDelivered: s.newest,
 			Unread:          s.unread,
 			OldestUnread:    s.oldestUnread,
+			Finite:          source.IsFinite(s.Source),
 			UpdatedBy:       r.RunID,
 		})
 		if err != nil {

@@ -119,6 +119,9 @@ type Options struct {
 	// UserAgent is what AWS is told when the file is s3: or ssm:, such as
 	// athenatrail/1.2.3.
 	UserAgent string
+
+	// OnlyFlags reads neither a file nor the environment.
+	OnlyFlags bool
 }
 
 // A Flag is one setting of the command line.
@@ -152,8 +155,11 @@ const envPrefix = "ATHENATRAIL_"
 // Load reads and checks the configuration. What it finds wrong is one or more
 // *Error, joined; a file that cannot be read is an error of its own.
 func Load(ctx context.Context, o Options) (*Config, error) {
-	env := environment(o.Environ)
 	c := defaults()
+	if o.OnlyFlags {
+		return c, errors.Join(c.applyFlags(o.Flags)...)
+	}
+	env := environment(o.Environ)
 	name, explicit := o.File, true
 	if name == "" {
 		name = env[envPrefix+"CONFIG"]

@@ -124,6 +124,9 @@ func human(v any, c Column, currency string, zone *time.Location) string {
 	case float64:
 		switch c.Kind {
 		case Percent:
+			if v < 100 && v >= 99.95 {
+				return "99.9 %" // nearly all is not all
+			}
 			return strconv.FormatFloat(v, 'f', 1, 64) + " %"
 		case MB:
 			whole, tenth, _ := strings.Cut(strconv.FormatFloat(v, 'f', 1, 64), ".")

@@ -43,6 +43,10 @@ type Source struct {
 	Unread       int64     `json:"unread"`
 	OldestUnread time.Time `json:"oldest_unread,omitzero"`
 
+	// Finite says that nothing will come of it any more: standard input, or
+	// one file. It holds nothing back once it has been read.
+	Finite bool `json:"finite,omitempty"`
+
 	UpdatedBy string `json:"updated_by"` // the run's id
 }
 
@@ -121,16 +125,24 @@ func (l *Ledger) Sources(ctx context.Context) ([]Source, error) {
 }
 
 // CompleteTo returns the time up to which the lake holds what all of its
-// sources hold: the smallest of theirs. It reports false if that is not known
-// of any.
+// sources hold: the smallest of theirs, where finite ones count only if there
+// are no others. It reports false if that is not known of any.
 func (l *Ledger) CompleteTo(ctx context.Context) (time.Time, bool, error) {
 	sources, err := l.Sources(ctx)
 	if err != nil {
 		return time.Time{}, false, err
 	}
-	var smallest time.Time
+	var smallest, finite time.Time
 	for _, s := range sources {
-		smallest = earlier(smallest, s.CompleteTo)
+		switch {
+		case !s.Finite || s.Unread > 0:
+			smallest = earlier(smallest, s.CompleteTo)
+		case s.CompleteTo.After(finite):
+			finite = s.CompleteTo
+		}
+	}
+	if smallest.IsZero() {
+		smallest = finite
 	}
 	return smallest, !smallest.IsZero(), nil
 }

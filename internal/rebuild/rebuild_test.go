@@ -182,3 +182,35 @@ func TestOpenGaps(t *testing.T) {
 		t.Fatalf("got %v, %v", open, err)
 	}
 }
+
+// TestVerify shows that what is lost of facts or tables is found, and that a
+// sound lake is not written to.
+func TestVerify(t *testing.T) {
+	ctx := context.Background()
+	b := builder(t, price.Settings{})
+	p := store(t, b.Lake, start("e-1", "q-1", ours, ours, "", noon))
+	q := store(t, b.Lake, start("e-2", "q-2", ours, ours, "", noon.Add(72*time.Hour)))
+	marked(t, b)
+	check := func(compared, problems int, what string) {
+		t.Helper()
+		v, err := b.Verify(ctx)
+		if err != nil || v.Compared != compared || len(v.Problems) != problems {
+			t.Errorf("%s: %+v, %v", what, v, err)
+		}
+	}
+	check(2, 0, "sound")
+	if err := b.Lake.Delete(ctx, "tables/activity_open/dt="+p.Date.String()+"/"+p.Name()+".parquet"); err != nil {
+		t.Fatal(err)
+	}
+	check(2, 1, "a table is lost")
+	if err := b.Lake.Delete(ctx, "facts/events/dt="+q.Date.String()+"/"+q.Name()+".parquet"); err != nil {
+		t.Fatal(err)
+	}
+	check(2, 4, "and the facts of another day")
+	if _, err := b.Stale(ctx, true); err != nil {
+		t.Fatal(err)
+	}
+	check(1, 0, "made again")
+	b.Settings = settings(t, price.Settings{Units: "decimal"})
+	check(0, 0, "other settings")
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/athenatrail/athenatrail/internal/format"
 )
@@ -30,8 +31,31 @@ func (d *DB) Report(ctx context.Context, view string, p Params) (*format.Result,
 	if p.Limit > 0 && len(list) > p.Limit && v.Name != "overview" {
 		list, r.More = list[:p.Limit], true
 	}
+	blankComparisons(r, list, p)
 	r.Rows = format.RowsOf(list)
 	return r, nil
+}
+
+// blankComparisons empties what compares with a time that the lake does not
+// hold, or a day that the window cuts with a whole one.
+func blankComparisons(r *format.Result, rows [][]any, p Params) {
+	day, weekly := r.Index("day"), r.Index("cost_week_before") >= 0
+	for _, row := range rows {
+		blank := p.From.Add(p.From.Sub(p.To)).Before(p.CompleteFrom)
+		if weekly {
+			y, m, d := row[day].(time.Time).Date()
+			start := time.Date(y, m, d, 0, 0, 0, 0, r.TimeZone)
+			blank = start.AddDate(0, 0, -7).Before(p.CompleteFrom) || start.Before(p.From) || start.AddDate(0, 0, 1).After(p.To)
+		}
+		if !blank {
+			continue
+		}
+		for _, name := range []string{"cost_before", "cost_week_before", "cost_change_percent"} {
+			if i := r.Index(name); i >= 0 {
+				row[i] = nil
+			}
+		}
+	}
 }
 
 // rows runs a view's statement and returns its cells by the columns' kinds.

@@ -41,6 +41,10 @@ type Params struct {
 	// CompleteTo goes into the result as it is.
 	CompleteTo time.Time
 
+	// CompleteFrom is from when on the lake holds anything. What lies before
+	// is not compared with: it would look like a rise. Zero compares always.
+	CompleteFrom time.Time
+
 	// Rows makes a view read query_executions where usage_rollup would do.
 	// The answer is the same.
 	Rows bool

@@ -139,7 +139,7 @@ func makeViews() []View {
 		{
 			Name: "overview", Summary: "one screen: what was spent, by whom, on what, day by day, and what is missing",
 			Columns: columns(
-				format.Column{Name: format.Section, Kind: format.Text, Help: "total, attribution, people, databases, days, gaps, left_out_of_rankings"},
+				format.Column{Name: format.Section, Kind: format.Text, Help: "total, attribution, people, databases, days, gaps, not_priced, left_out_of_rankings"},
 				format.Column{Name: "name", Title: " ", Kind: format.Text}, executions, failed, notStarted, people, scanned, wide(billed), cost, currency, share,
 				wide(costBefore), change, coverage, wide(unnamed)),
 			source: "query_executions", rollup: true, before: true, calendar: byDay, Limit: 5,

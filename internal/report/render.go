@@ -239,6 +239,8 @@ var templates = template.Must(template.New("views").Funcs(template.FuncMap{
 	"measures":   rankingMeasures,
 	"counted":    counted,
 	"lowestRung": lowestRung,
+
+	"unlessUnknown": unlessUnknown,
 }).ParseFS(viewFiles, "view/*.sql"))
 
 // paid returns usage with a currency in every row that can have one. An
@@ -251,6 +253,12 @@ func paid(keys []string) string {
 		partition = "PARTITION BY " + strings.Join(keys, ", ")
 	}
 	return fmt.Sprintf("\n    SELECT usage.*, coalesce(own_currency, min(own_currency) OVER (%s)) AS currency FROM usage\n", partition)
+}
+
+// unlessUnknown returns a sum over the window, NULL where there were executions
+// and nothing is known of any: unknown is not zero.
+func unlessUnknown(column string) string {
+	return fmt.Sprintf("CASE WHEN sum(executions) FILTER (WHERE cur) > 0 AND coalesce(sum(known) FILTER (WHERE cur), 0) = 0 THEN NULL ELSE coalesce(CAST(sum(%s) FILTER (WHERE cur) AS BIGINT), 0) END", column)
 }
 
 // percent returns what part a is of b, in percent, NULL when b is 0 or NULL.

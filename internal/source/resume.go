@@ -81,6 +81,13 @@ func (r *resuming) open() error {
 		if out.ContentLength != nil {
 			r.total = *out.ContentLength
 		}
+		// The version is the one that was listed, so its size is too. A body
+		// that is shorter, and says so, would pass for a damaged log file.
+		if size := r.object.Size; size > 0 && r.total >= 0 && r.total != size {
+			cancel()
+			out.Body.Close()
+			return r.fail(fmt.Errorf("the server offers %d bytes of %d", r.total, size))
+		}
 	}
 	r.body, r.cancel = out.Body, cancel
 	r.quiet = time.AfterFunc(stall, cancel)

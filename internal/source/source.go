@@ -160,3 +160,15 @@ func (s *stdin) Open(_ context.Context, o Object) (io.ReadCloser, error) {
 	s.opened = true
 	return io.NopCloser(s.r), nil
 }
+
+// IsFinite tells a source that will hold no more than it does: standard input,
+// or one file that was named.
+func IsFinite(s Source) bool {
+	switch s := s.(type) {
+	case *stdin:
+		return true
+	case *folder:
+		return s.single
+	}
+	return false
+}

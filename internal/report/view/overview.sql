@@ -44,7 +44,11 @@ parts AS (
         {{template "measures" .}}
     FROM paid WHERE gap IS NOT NULL GROUP BY gap, currency
     UNION ALL
-    SELECT 7, 'left_out_of_rankings', CASE WHEN own THEN 'athenatrail itself' ELSE 'probes' END, currency,
+    SELECT 7, 'not_priced', CASE cost_basis WHEN 'capacity' THEN 'reserved capacity, paid by the hour' WHEN 'unpriced' THEN 'regions without a price' ELSE 'bytes unknown' END, currency,
+        {{template "measures" .}}
+    FROM paid WHERE cost IS NULL GROUP BY 3, currency
+    UNION ALL
+    SELECT 8, 'left_out_of_rankings', CASE WHEN own THEN 'athenatrail itself' ELSE 'probes' END, currency,
         {{template "measures" .}}
     FROM paid WHERE NOT ranked GROUP BY 3, currency
 ),
@@ -52,7 +56,7 @@ numbered AS (
     SELECT parts.*,
         row_number() OVER (
             PARTITION BY part
-            ORDER BY CASE WHEN part = 5 THEN name END DESC NULLS LAST, cost DESC NULLS LAST, data_scanned_bytes DESC,
+            ORDER BY CASE WHEN part = 5 THEN name END DESC NULLS LAST, cost DESC NULLS LAST, data_scanned_bytes DESC NULLS LAST,
                 executions DESC, not_started DESC, name NULLS LAST, currency NULLS LAST
         ) AS place
     FROM parts

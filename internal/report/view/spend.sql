@@ -27,12 +27,12 @@ week AS (
 filled AS (
     SELECT d.day, c.currency,
         coalesce(s.executions, 0) AS executions,
-        coalesce(s.failed, 0) AS failed,
+        CASE WHEN s.day IS NULL THEN CAST(0 AS BIGINT) ELSE s.failed END AS failed,
         coalesce(s.not_started, 0) AS not_started,
         coalesce(s.known, 0) AS known,
         coalesce(s.people, 0) AS people,
-        coalesce(s.data_scanned_bytes, 0) AS data_scanned_bytes,
-        coalesce(s.billed_bytes, 0) AS billed_bytes,
+        CASE WHEN s.day IS NULL THEN CAST(0 AS BIGINT) ELSE s.data_scanned_bytes END AS data_scanned_bytes,
+        CASE WHEN s.day IS NULL THEN CAST(0 AS BIGINT) ELSE s.billed_bytes END AS billed_bytes,
         CASE WHEN s.day IS NULL THEN CAST(0 AS DECIMAL(38,9)) ELSE s.cost END AS cost,
         CASE WHEN s.day IS NULL THEN CAST(0 AS DECIMAL(38,9)) ELSE s.unattributed_cost END AS unattributed_cost,
         w.cost AS cost_week_before
