@@ -341,6 +341,50 @@ func TestSecondRunWritesNothing(t *testing.T) {
 	}
 }
 
+// TestEarlierStartComesLater shows that a row moves to the day before when the
+// log file with the first of its starts comes last.
+func TestEarlierStartComesLater(t *testing.T) {
+	const id = "11111111-2222-4333-8444-555555555503"
+	first, again := startsAtMidnight(id)
+	trail, store := t.TempDir(), openDir(t, t.TempDir())
+	for _, files := range [][][]string{{{again}}, {nil, {first}}} {
+		writeFiles(t, trail, files)
+		if _, err := run(t, store, trail); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files := contents(t, store)
+	if _, ok := files["tables/query_executions_open/dt=2026-05-04/111122223333_eu-west-1.parquet"]; !ok {
+		t.Error("the first day has no row")
+	}
+	if _, ok := files["tables/query_executions_open/dt=2026-05-05/111122223333_eu-west-1.parquet"]; ok {
+		t.Error("the second day kept its row")
+	}
+}
+
+// TestStartOnTwoDaysIsAskedOnce shows that what Athena would not say is noted
+// on the day of the first start alone.
+func TestStartOnTwoDaysIsAskedOnce(t *testing.T) {
+	first, again := startsAtMidnight("11111111-2222-4333-8444-555555555500")
+	trail, store := t.TempDir(), openDir(t, t.TempDir())
+	writeFiles(t, trail, [][]string{{again, first}})
+	sum, err := run(t, store, trail)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]int64{athenatrail.OutcomeUnprocessed: 1}, sum.Outcomes); diff != "" {
+		t.Error(diff)
+	}
+	if _, ok := contents(t, store)["facts/details/dt=2026-05-05/111122223333_eu-west-1.parquet"]; ok {
+		t.Error("it is noted on the second day too")
+	}
+}
+
+func startsAtMidnight(id string) (before, after string) {
+	midnight := time.Date(2026, 5, 5, 0, 0, 0, 0, time.UTC)
+	return record(1, "111122223333", midnight.Add(-time.Second), id), record(2, "111122223333", midnight.Add(time.Second), id)
+}
+
 // modified returns the times of the files of facts and tables.
 func modified(t *testing.T, dir string) map[string]time.Time {
 	t.Helper()
