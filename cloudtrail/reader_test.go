@@ -307,6 +307,7 @@ func TestCanonical(t *testing.T) {
 	f(`{"b":1,"a":2}`, `{"a":2,"b":1}`)
 	f(`{ "b" : [ 1.50 , -0e+7 , true ] , "a" : { } }`, `{"a":{},"b":[1.50,-0e+7,true]}`)
 	f(`{"Tagging":1,"tagging":2}`, `{"Tagging":1,"tagging":2}`)
+	f(`{"tagging":2,"Tagging":1}`, `{"Tagging":1,"tagging":2}`)
 	f(`{"a":1,"b":2,"a":3}`, `{"a":3,"b":2}`)
 	f(`"\u0041\/\u000a\u2028\ud83d\ude00\ud800x"`, "\"A/\\n\u2028😀\ufffdx\"")
 	f("\"\xff\xfe\"", "\"\ufffd\ufffd\"")
