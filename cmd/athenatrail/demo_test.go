@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,12 +17,6 @@ import (
 )
 
 const demoEvents = 2500
-
-// runDemo runs the demo into a folder.
-func runDemo(t *testing.T, dir string) result {
-	t.Helper()
-	return run(t, nil, "demo", "--no-serve", "--events", fmt.Sprint(demoEvents), "--lake", dir).mustEnd(t, 0)
-}
 
 // A row is a row of query_executions, as `athenatrail query` prints it.
 type row struct {
@@ -60,11 +56,13 @@ var laterRungs = []string{"notebook_session", "role_chain", "query_comment"}
 // TestDemo compares the lake of the demo, start by start, with what the
 // generator knows and the program never reads.
 func TestDemo(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "lake")
-	runDemo(t, dir)
+	base := t.TempDir()
+	dir, trail := filepath.Join(base, "lake"), filepath.Join(base, "trail")
+	r := run(t, nil, "demo", "--no-serve", "--events", strconv.Itoa(demoEvents), "--lake", dir, "--out", trail).mustEnd(t, 0)
+	readsItsTrail(t, trail, r.stderr)
 	company := demo.Generate(demo.Options{Events: demoEvents})
 	truths := company.Truths()
-	r := run(t, nil, "query", "--lake", dir, "--output", "jsonl", rowQuery).mustEnd(t, 0)
+	r = run(t, nil, "query", "--lake", dir, "--output", "jsonl", rowQuery).mustEnd(t, 0)
 	got := map[string]row{}
 	for _, x := range rows[row](t, r.stdout) {
 		if _, twice := got[x.key()]; twice {
@@ -98,6 +96,26 @@ func TestDemo(t *testing.T) {
 	}
 	t.Run("overview", func(t *testing.T) { overviewAgrees(t, dir, truths) })
 	t.Run("users", func(t *testing.T) { usersAgree(t, dir, truths) })
+}
+
+// readsItsTrail checks that the demo read the log files that it kept, all of
+// them and nothing else: least of all the truth.
+func readsItsTrail(t *testing.T, trail, said string) {
+	t.Helper()
+	logs := 0
+	err := filepath.WalkDir(trail, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && strings.Contains(filepath.Base(path), "_CloudTrail_") {
+			logs++
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`(?m)^athenatrail: read ([0-9,]+) log files `).FindStringSubmatch(said)
+	if m == nil || strings.ReplaceAll(m[1], ",", "") != strconv.Itoa(logs) {
+		t.Errorf("the demo read other files than its %d log files: %s", logs, said)
+	}
 }
 
 func compareTruth(t *testing.T, want demo.Truth, got row) {

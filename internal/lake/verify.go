@@ -27,7 +27,7 @@ type Problem struct {
 func (p Problem) String() string { return p.Path + ": " + p.What }
 
 const (
-	hintRebuild = `remove the file, then run "athenatrail lake rebuild": tables are derived from facts`
+	hintRebuild = `run "athenatrail lake rebuild --all": tables are derived from facts`
 	hintFacts   = `restore the file from a backup; or remove it, and the ledger's files of that account, region and the days from then on, and collect again while the trail still has them`
 	hintForeign = "move it elsewhere if athenatrail did not write it"
 	hintNewer   = "if a newer athenatrail wrote it, use that one"

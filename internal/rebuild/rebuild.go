@@ -90,7 +90,7 @@ func (b *Builder) fresh(ctx context.Context, p athenatrail.Partition, hash strin
 	for _, table := range tables {
 		with, err := lake.DerivedWith(ctx, b.Lake, table, p)
 		if err != nil {
-			return false, err
+			return false, ctx.Err() // what cannot be opened is made again
 		}
 		if with != "" && with != hash {
 			return false, nil
