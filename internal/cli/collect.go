@@ -123,7 +123,7 @@ func collectWindow(e *env, o collectOptions, now time.Time) (from, to time.Time,
 
 // limitMemory makes garbage be collected when three quarters of what is in use
 // has come together, and not as much: collecting fills its buffers again and
-// again, so that this costs little, and keeps the process under 256 MB.
+// again, so that this costs little, and keeps the process under 256 MiB.
 func limitMemory() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(75)
