@@ -17,6 +17,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/athenatrail/athenatrail"
+	"github.com/athenatrail/athenatrail/internal/glob"
 )
 
 // Version names the ladder's rules. It changes when a record can resolve to
@@ -26,7 +27,7 @@ const Version = "ladder/1"
 // Settings are what the configuration adds to the ladder. They are safe for
 // concurrent use.
 type Settings struct {
-	shared []glob
+	shared []glob.Pattern
 
 	// seen remembers which users match: a day has few and many calls of each.
 	seen      sync.Map // user name -> pattern, "" for none
@@ -50,7 +51,7 @@ func NewSettings(sharedPrincipals []string) (*Settings, error) {
 		if p == "" || strings.ContainsAny(p, "/: \t\n") {
 			return nil, fmt.Errorf("shared_principals[%d] %q: want an IAM user's name, in which * and ? may stand", i, p)
 		}
-		s.shared = append(s.shared, newGlob(p))
+		s.shared = append(s.shared, glob.New(p))
 	}
 	return s, nil
 }
@@ -73,11 +74,11 @@ func (s *Settings) matching(user string) string {
 	local, _, isEmail := strings.Cut(user, "@")
 	for i := range s.shared {
 		g, name := &s.shared[i], user
-		if isEmail && !strings.Contains(g.pattern, "@") {
+		if isEmail && !strings.Contains(g.String(), "@") {
 			name = local
 		}
-		if g.match(name) {
-			return g.pattern
+		if g.MatchLower(name) {
+			return g.String()
 		}
 	}
 	return ""
@@ -98,7 +99,7 @@ func (s *Settings) Hash() string {
 		fmt.Fprintf(h, "words %q\n", words)
 	}
 	for _, g := range s.shared {
-		fmt.Fprintln(h, "shared", g.pattern)
+		fmt.Fprintln(h, "shared", g.String())
 	}
 	return hex.EncodeToString(h.Sum(nil))[:16]
 }
