@@ -5,7 +5,7 @@
 //
 // Athena takes two languages. Trino, for queries, quotes names with " and ';
 // Hive, for DDL, quotes them with ` and knows backslashes and " in texts.
-// Tokens are cut as Trino cuts them.
+// [Tokens] cuts as Trino does, [Hive] as Hive does.
 package sqllex
 
 import (
@@ -34,11 +34,19 @@ type Token struct {
 	Text       string // sql[Start:End]
 }
 
-// Tokens yields the tokens of sql in order.
-func Tokens(sql string) iter.Seq[Token] {
+// Tokens yields the tokens of sql in order, a backslash being a character like
+// any other.
+func Tokens(sql string) iter.Seq[Token] { return tokens(sql, false) }
+
+// Hive yields the tokens of sql in order, where a backslash between quotes of
+// either kind takes the meaning from the quote after it. What is in double
+// quotes is Quoted, though Hive takes it for a text.
+func Hive(sql string) iter.Seq[Token] { return tokens(sql, true) }
+
+func tokens(sql string, hive bool) iter.Seq[Token] {
 	return func(yield func(Token) bool) {
 		for i := 0; i < len(sql); {
-			kind, end := next(sql, i)
+			kind, end := next(sql, i, hive)
 			if end < 0 { // white space
 				i = -end
 				continue
@@ -52,7 +60,7 @@ func Tokens(sql string) iter.Seq[Token] {
 }
 
 // next returns the token at i, or its negative end where it is white space.
-func next(sql string, i int) (Kind, int) {
+func next(sql string, i int, hive bool) (Kind, int) {
 	switch c := sql[i]; {
 	case c == ' ' || '\t' <= c && c <= '\r':
 		return 0, -(i + 1)
@@ -67,9 +75,11 @@ func next(sql string, i int) (Kind, int) {
 		}
 		return Comment, len(sql)
 	case c == '\'':
-		return Text, closing(sql, i)
-	case c == '"' || c == '`':
-		return Quoted, closing(sql, i)
+		return Text, closing(sql, i, hive)
+	case c == '"':
+		return Quoted, closing(sql, i, hive)
+	case c == '`':
+		return Quoted, closing(sql, i, false)
 	case isDigit(c) || c == '.' && i+1 < len(sql) && isDigit(sql[i+1]):
 		return Number, number(sql, i)
 	case isWord(c):
@@ -81,6 +91,9 @@ func next(sql string, i int) (Kind, int) {
 		}
 		return Word, word(sql, i)
 	}
+	if strings.IndexByte("<>!|-=:", sql[i]) < 0 {
+		return Symbol, i + 1
+	}
 	for _, s := range [...]string{"<=>", "<>", "!=", "<=", ">=", "||", "->", "=>", "::"} {
 		if strings.HasPrefix(sql[i:], s) {
 			return Symbol, i + len(s)
@@ -90,9 +103,23 @@ func next(sql string, i int) (Kind, int) {
 }
 
 // closing returns the end of what the quote at i opens; a doubled quote is one
-// of its characters.
-func closing(sql string, i int) int {
+// of its characters, and so is, if backslash, any character after a \.
+func closing(sql string, i int, backslash bool) int {
 	quote := sql[i]
+	if backslash {
+		for i++; i < len(sql); i++ {
+			switch {
+			case sql[i] == '\\':
+				i++
+			case sql[i] != quote:
+			case i+1 < len(sql) && sql[i+1] == quote:
+				i++
+			default:
+				return i + 1
+			}
+		}
+		return len(sql)
+	}
 	for i++; ; i += 2 {
 		n := strings.IndexByte(sql[i:], quote)
 		if n < 0 {

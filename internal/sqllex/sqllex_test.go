@@ -1,6 +1,7 @@
 package sqllex
 
 import (
+	"iter"
 	"strings"
 	"testing"
 	"unicode"
@@ -33,25 +34,48 @@ func TestTokens(t *testing.T) {
 	f("f(?)", "wf", "s(", "s?", "s)")
 }
 
+func TestHive(t *testing.T) {
+	f := func(sql string, want ...string) {
+		t.Helper()
+		var got []string
+		for tok := range Hive(sql) {
+			got = append(got, tok.Text)
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%q (-want +got):\n%s", sql, d)
+		}
+	}
+	f(`'\'' "\"" 'a''b' x`, `'\''`, `"\""`, `'a''b'`, "x")
+	f(`'\\' y`, `'\\'`, "y")
+	f("`\\` z", "`\\`", "z") // a backslash in a name is part of it
+	f(`'open\'`, `'open\'`)
+	f(`'open\`, `'open\`)
+}
+
 // FuzzTokens checks that nothing of the text is lost or repeated.
 func FuzzTokens(f *testing.F) {
 	for _, s := range []string{"SELECT 'a' -- b", "/*", "'", "\"\"\"", "\xff\xfe", "1e", "--\n--", "\ufeffselect"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, sql string) {
-		at := 0
-		for tok := range Tokens(sql) {
-			if tok.Start < at || tok.End <= tok.Start || tok.Text != sql[tok.Start:tok.End] {
-				t.Fatalf("token %+v after %d", tok, at)
-			}
-			between := sql[at:tok.Start]
-			if strings.TrimFunc(between, func(r rune) bool { return unicode.IsSpace(r) || r == '\ufeff' }) != "" {
-				t.Fatalf("lost %q", between)
-			}
-			at = tok.End
-		}
-		if strings.TrimFunc(sql[at:], func(r rune) bool { return unicode.IsSpace(r) || r == '\ufeff' }) != "" {
-			t.Fatalf("lost %q", sql[at:])
-		}
+		whole(t, sql, Tokens(sql))
+		whole(t, sql, Hive(sql))
 	})
+}
+
+func whole(t *testing.T, sql string, tokens iter.Seq[Token]) {
+	at := 0
+	for tok := range tokens {
+		if tok.Start < at || tok.End <= tok.Start || tok.Text != sql[tok.Start:tok.End] {
+			t.Fatalf("token %+v after %d", tok, at)
+		}
+		between := sql[at:tok.Start]
+		if strings.TrimFunc(between, func(r rune) bool { return unicode.IsSpace(r) || r == '\ufeff' }) != "" {
+			t.Fatalf("lost %q", between)
+		}
+		at = tok.End
+	}
+	if strings.TrimFunc(sql[at:], func(r rune) bool { return unicode.IsSpace(r) || r == '\ufeff' }) != "" {
+		t.Fatalf("lost %q", sql[at:])
+	}
 }
