@@ -1,10 +1,13 @@
 package identity
 
 import (
+	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/athenatrail/athenatrail"
+	"github.com/athenatrail/athenatrail/internal/annotation"
 )
 
 // Values of userIdentity.type (CloudTrail User Guide, "CloudTrail userIdentity
@@ -27,7 +30,11 @@ const (
 // A call is a record and what the rungs need to know of it.
 type call struct {
 	record   *athenatrail.Record
+	known    Known
+	note     *annotation.Note
 	settings *Settings
+	on       athenatrail.Date // when to ask the directory: the day of the call that is asked about
+	keyHash  string           // of the access key that signed the call
 
 	kind    string // the identity's type, by its ARN where AWS knew none
 	role    string // of a role or a role session
@@ -35,20 +42,68 @@ type call struct {
 	made    made   // what made that name, if nobody chose it
 	machine reason // why a machine called, if one did
 	agent   string // the AI agent's mark, if one called
+
+	depth  int         // how many records away from the one that is asked about
+	issued *Issue      // what the record is of, in a chain
+	told   *[]Evidence // what the answer rests on; nil when nobody asks
 }
 
 // A reason is put together only when it is read.
 type reason struct{ text, detail string }
 
-func newCall(r *athenatrail.Record, s *Settings) call {
-	c := call{record: r, settings: s, kind: typeOf(&r.Identity)}
-	c.role, c.session = roleSession(&r.Identity, c.kind)
+func newCall(r *athenatrail.Record, known Known, note *annotation.Note, s *Settings) *call {
+	if known == nil {
+		known = noFacts{}
+	}
+	c := &call{record: r, known: known, note: note, settings: s, on: athenatrail.DateOf(r.EventTime)}
+	c.keyHash = athenatrail.HashAccessKey(r.Identity.AccessKeyID)
+	c.read()
+	return c
+}
+
+// behind returns a call that stands behind c: one that issued c's credentials,
+// or that started its notebook's session.
+func (c *call) behind(r *athenatrail.Record) *call {
+	b := &call{record: r, known: c.known, settings: c.settings, on: c.on, depth: c.depth + 1, told: c.told}
+	b.keyHash = athenatrail.HashAccessKey(r.Identity.AccessKeyID)
+	b.read()
+	return b
+}
+
+func (c *call) read() {
+	c.kind = typeOf(&c.record.Identity)
+	c.role, c.session = roleSession(&c.record.Identity, c.kind)
 	if c.session != "" {
 		c.made = madeName(c.session)
 	}
-	c.agent = agentMark(r)
+	c.agent = agentMark(c.record)
 	c.machine = c.machineMark()
-	return c
+}
+
+// tell notes what an answer rests on, if somebody asks.
+func (c *call) tell(r *athenatrail.Record, format string, args ...any) {
+	if c.told == nil {
+		return
+	}
+	e := Evidence{Says: bounded(fmt.Sprintf(format, args...))}
+	if r != nil {
+		e.EventID, e.EventName, e.AccountID, e.Time = bounded(r.EventID), bounded(r.EventName), bounded(r.AccountID()), r.EventTime
+	}
+	*c.told = append(*c.told, e)
+}
+
+func (c *call) tellEntry(e *Entry) {
+	if c.told != nil {
+		c.tell(nil, "the directory, line %d: %s is %s", e.Line, e.ID, e.describe())
+	}
+}
+
+// no is [no] with a text that is put together only when somebody asks.
+func (c *call) no(format string, args ...any) answer {
+	if c.told == nil {
+		return answer{}
+	}
+	return answer{text: fmt.Sprintf(format, args...)}
 }
 
 // typeOf returns the identity's type. Where AWS did not know it the ARN may:
@@ -190,8 +245,9 @@ func execEnv(userAgent string) string {
 var agentServices = []string{"aws-mcp.amazonaws.com"}
 
 // agentMarks are what agents' own clients put into the user agent: the MCP
-// servers of github.com/awslabs/mcp set it as user_agent_extra.
-var agentMarks = []string{"awslabs/mcp/"}
+// servers of github.com/awslabs/mcp set theirs as user_agent_extra, in one of
+// two forms; Amazon Q and Kiro send their application's id.
+var agentMarks = []string{"awslabs/mcp/", "awslabs#mcp#", "AmazonQ-For-CLI"}
 
 // agentMark returns what shows that an AI agent called, or "".
 func agentMark(r *athenatrail.Record) string {
@@ -215,26 +271,65 @@ func agentMark(r *athenatrail.Record) string {
 // programs: OpenID Connect providers of clusters and of build services.
 var workloadIssuers = []string{
 	"oidc.eks.",                           // Amazon EKS, service accounts
+	"container.googleapis.com",            // Google Kubernetes Engine, service accounts
 	"app.terraform.io",                    // HCP Terraform, runs
 	"token.actions.githubusercontent.com", // GitHub Actions
 	"gitlab.com",                          // GitLab CI
 	"api.bitbucket.org",                   // Bitbucket Pipelines
 	"oidc.circleci.com",                   // CircleCI
 	"agent.buildkite.com",                 // Buildkite
+	"vstoken.dev.azure.com",               // Azure Pipelines
 }
 
-// workload returns the identity provider that vouches for a program, or "" for
-// people's.
+// workloadSubjects are how the names begin that such providers give, for those
+// that run under a name of one's own.
+var workloadSubjects = []string{
+	"system:serviceaccount:", // Kubernetes
+	"repo:",                  // GitHub Actions
+	"project_path:",          // GitLab CI
+	"organization:",          // Terraform, Buildkite
+}
+
+// workload returns the identity provider that vouches for a program, or what
+// the program's name begins with, or "" for people's.
 func workload(id *athenatrail.Identity) string {
 	for _, issuer := range workloadIssuers {
 		if strings.Contains(id.IdentityProvider, issuer) {
 			return issuer
 		}
 	}
-	if strings.HasPrefix(id.UserName, "system:serviceaccount:") {
-		return "Kubernetes"
+	for _, subject := range workloadSubjects {
+		if strings.HasPrefix(id.UserName, subject) {
+			return subject
+		}
 	}
 	return ""
+}
+
+// describe names the caller for people.
+func (c *call) describe() string {
+	id := &c.record.Identity
+	switch c.kind {
+	case typeRoot:
+		return "the root user of account " + id.AccountID
+	case typeIAMUser:
+		return "IAM user " + cmp.Or(c.userName(), id.PrincipalID)
+	case typeAssumedRole:
+		return "session " + c.session + " of role " + cmp.Or(c.role, id.ARN)
+	case typeRole:
+		return "role " + c.role
+	case typeAWSAccount:
+		return "principal " + id.PrincipalID + " of account " + id.AccountID
+	case typeAWSService:
+		return "AWS service " + id.InvokedBy
+	case typeIdentityCenter:
+		return "Identity Center user " + id.OnBehalfOf.UserID
+	case typeSAMLUser:
+		return "SAML user " + id.UserName
+	case typeWebIdentityUser:
+		return "web identity " + id.UserName + " of " + id.IdentityProvider
+	}
+	return "principal " + cmp.Or(id.ARN, id.UserName, id.PrincipalID, id.AccountID, "unknown") + " of type " + cmp.Or(id.Type, "unknown")
 }
 
 // kindOfRole returns the kind of a principal that is not a person: a service

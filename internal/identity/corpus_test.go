@@ -43,7 +43,9 @@ func withIdentity(identity any) map[string]any {
 }
 
 // Every public sample has one line in testdata, found by its number and the
-// start of its SHA-256: who it is, of what kind, by which rung and how sure.
+// start of its SHA-256: who it is, of what kind, by which rung and how sure;
+// and by which rung, who, of what kind and how sure a role session is whose
+// credentials this caller took.
 // Each line was judged against its sample; -update writes them anew, and then
 // every line of the difference is to be judged again.
 func TestCorpus(t *testing.T) {
@@ -51,7 +53,7 @@ func TestCorpus(t *testing.T) {
 	if corpus == "" {
 		t.Skip("ATHENATRAIL_CORPUS is not set")
 	}
-	settings, err := NewSettings(nil)
+	settings, err := NewSettings(SettingsOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,15 +75,23 @@ func TestCorpus(t *testing.T) {
 					t.Fatalf("line %d: %v", n, err)
 				}
 				r := decode(t, wrap(object))
-				who, mfa := Resolve(&r, settings)
+				who, mfa := Resolve(&r, nil, nil, settings)
 				sum := sha256.Sum256(lines.Bytes())
 				second := "-"
 				if mfa != nil {
 					second = fmt.Sprint(*mfa)
 				}
+				// Whom a role session is whose credentials this caller took.
+				behind := roleCall("etl", "botocore-session-1700000000")
+				behind.EventTime, behind.Identity.AccessKeyID = r.EventTime, "ASIABEHINDEXAMPLE001"
+				known := &facts{issues: map[string][]*Issue{athenatrail.HashAccessKey("ASIABEHINDEXAMPLE001"): {{
+					&athenatrail.RoleSession{EventName: "AssumeRole", Issued: r.EventTime, SourceIP: r.SourceIP, UserAgent: r.UserAgent}, r.Identity,
+				}}}}
+				chain, _ := Resolve(&behind, known, nil, settings)
 				fmt.Fprintln(&got, strings.Join([]string{
 					fmt.Sprint(n), hex.EncodeToString(sum[:6]), who.Person, who.PersonKind, who.PersonSource,
 					orDash(who.PersonTrust), orDash(who.RoleName), orDash(who.RoleSessionName), second,
+					chain.PersonSource, chain.Person, chain.PersonKind, chain.PersonTrust,
 				}, "\t"))
 			}
 			file := filepath.Join("testdata", name+".tsv")

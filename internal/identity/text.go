@@ -3,6 +3,7 @@ package identity
 import (
 	"iter"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/athenatrail/athenatrail/internal/glob"
 )
@@ -48,6 +49,11 @@ func only(s string, in func(byte) bool) bool {
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 func isHex(c byte) bool { return isDigit(c) || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F' }
+
+// printable reports whether s holds no control characters.
+func printable(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || 0x7f <= r && r < 0xa0 || r == utf8.RuneError })
+}
 
 func isUUID(s string) bool {
 	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
