@@ -87,6 +87,14 @@ func roleTemplate(text string) string {
 	return ""
 }
 
+// arnPattern refuses what can match no ARN.
+func arnPattern(text string) string {
+	if someText(text) != "" || !strings.HasPrefix(text, "arn:") && !strings.HasPrefix(text, "*") {
+		return "an ARN such as arn:aws:iam::111122223333:role/athenatrail, in which * and ? may stand"
+	}
+	return ""
+}
+
 // roleAccount returns the account in a role's ARN.
 func roleAccount(arn string) string {
 	parts := strings.SplitN(arn, ":", 6)

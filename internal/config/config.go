@@ -6,7 +6,8 @@
 // with line and column; testdata/athenatrail.yaml shows all that there are.
 // Every key K of the file is also the environment variable ATHENATRAIL_K in
 // capitals: a list is separated by commas, a key with keys of its own (rates,
-// caps, accounts, prices) takes the YAML that would stand in the file.
+// caps, accounts, prices, teams, directory, comments) takes the YAML that would
+// stand in the file.
 package config
 
 import (
@@ -18,6 +19,9 @@ import (
 	"strings"
 	"time"
 	_ "time/tzdata" // timezone must be readable on a machine without zone files
+
+	"github.com/athenatrail/athenatrail/internal/annotation"
+	"github.com/athenatrail/athenatrail/internal/team"
 )
 
 // DefaultFile is read when no other file is named and it exists.
@@ -59,7 +63,11 @@ type Config struct {
 	ZeroByteDML string
 
 	SharedPrincipals []string // IAM users that are a tool's; empty: the built-in patterns
-	OwnPrincipals    []string // principals under which athenatrail itself runs
+	OwnPrincipals    []string // patterns of the ARNs under which athenatrail itself runs
+
+	Teams     []team.Rule // the first that matches wins
+	Directory Directory
+	Comments  []annotation.Pattern // how tools that are not built in name themselves in SQL
 
 	QueryText string // "full": SQL is stored as Athena gives it
 	Timezone  *time.Location
@@ -84,7 +92,10 @@ type Account struct {
 
 // Rates are API calls a second, for one account and region.
 type Rates struct {
-	BatchGetQueryExecution float64
+	BatchGetQueryExecution  float64
+	GetSession              float64
+	GetCalculationExecution float64
+	ListTagsForResource     float64
 }
 
 // Caps are the most that is read of untrusted data, in bytes.
@@ -131,14 +142,15 @@ type Flag struct {
 	Values []string // more than one where the flag was repeated
 }
 
-// defaults are the settings that nobody made. The rate is half of what Athena
-// allows an account in a region, because its own users need the rest.
+// defaults are the settings that nobody made. Rates are half of what Athena
+// allows an account in a region, because its own users need the rest; for
+// calls whose quota is not documented, half of the lowest that is.
 func defaults() *Config {
 	return &Config{
 		Lake:        "./athenatrail-lake",
 		Details:     DetailsAPI,
 		Lookback:    48 * time.Hour,
-		Rates:       Rates{BatchGetQueryExecution: 10},
+		Rates:       Rates{BatchGetQueryExecution: 10, GetSession: 2.5, GetCalculationExecution: 2.5, ListTagsForResource: 2.5},
 		Caps:        Caps{RecordBytes: 8_000_000, FileInflatedBytes: 1_000_000_000},
 		PriceUnits:  UnitsBinary,
 		ZeroByteDML: ZeroByteMinimum,
@@ -277,9 +289,10 @@ func (c *Config) applyFlags(flags []Flag) (wrong []error) {
 }
 
 // forget drops the origins of what a stronger place is about to set: a list
-// of accounts replaces the file's list whole. Rates and caps merge by key.
+// of accounts replaces the file's list whole. Rates, caps and directory merge
+// by key.
 func (c *Config) forget(key string) {
-	if key == "rates" || key == "caps" {
+	if key == "rates" || key == "caps" || key == "directory" {
 		return
 	}
 	for path := range c.origins {

@@ -13,7 +13,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/athenatrail/athenatrail/internal/annotation"
 	"github.com/athenatrail/athenatrail/internal/price"
+	"github.com/athenatrail/athenatrail/internal/team"
 )
 
 // load writes text to athenatrail.yaml in a folder of its own and loads it.
@@ -48,7 +50,7 @@ func TestExampleHasEveryKey(t *testing.T) {
 	want := &Config{
 		File:    "testdata/athenatrail.yaml",
 		Lake:    "s3://amzn-s3-demo-lake/athenatrail",
-		Sources: []string{"s3://amzn-s3-demo-trail", "./more-logs"},
+		Sources: []string{"s3://amzn-s3-demo-trail", "testdata/more-logs"},
 		Profile: "audit",
 		Regions: []string{"eu-west-1", "us-east-1"},
 		Accounts: []Account{
@@ -59,17 +61,25 @@ func TestExampleHasEveryKey(t *testing.T) {
 		AssumeRole: "arn:aws:iam::{account}:role/athenatrail-reader",
 		Details:    DetailsAPI,
 		Lookback:   48 * time.Hour,
-		Rates:      Rates{10},
+		Rates:      Rates{10, 2.5, 2.5, 2.5},
 		Caps:       Caps{8_000_000, 1_000_000_000},
 		Prices: []Price{{Region: "eu-west-1", From: "2026-01-01", SQLPerTB: "4.50", SparkPerDPUHour: "0.35",
 			CapacityPerDPUHour: "0.30", Currency: "EUR"}},
 		PriceUnits:       UnitsBinary,
 		ZeroByteDML:      ZeroByteMinimum,
 		SharedPrincipals: []string{"metabase", "airflow-*"},
-		OwnPrincipals:    []string{"arn:aws:iam::111122223333:role/athenatrail"},
-		QueryText:        "full",
-		Timezone:         paris,
-		Jobs:             4,
+		OwnPrincipals:    []string{"arn:aws:iam::111122223333:role/athenatrail", "arn:aws:iam::*:role/athenatrail-reader"},
+		Teams: []team.Rule{
+			{Team: "growth", Person: "*@growth.example.com", From: date(t, "2026-01-01"), To: date(t, "2026-07-01")},
+			{Team: "platform", Role: "etl-*", Account: "111122223333", WorkGroup: "nightly-?", Tool: "dbt"},
+			{Team: "science", Account: "sandbox-*", WorkGroupTag: "cost-centre=cc-42*"},
+			{WorkGroupTag: "team"},
+		},
+		Directory: Directory{File: "testdata/people.csv", IdentityStore: true, IdentityStoreRegion: "eu-west-1", Accounts: true},
+		Comments:  []annotation.Pattern{{Tool: "reporter", Pattern: `^reporter user=(?P<user>\S+)( report=(?P<detail>\S+))?$`}},
+		QueryText: "full",
+		Timezone:  paris,
+		Jobs:      4,
 	}
 	same := cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".origins" }, cmp.Ignore())
 	zone := cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() })
@@ -207,7 +217,7 @@ func TestErrors(t *testing.T) {
 		{"- a\n", `athenatrail.yaml:1:1: want keys with values, beginning with version: 1`},
 		{"version: 2\n", `athenatrail.yaml:1:10: version "2": this athenatrail reads version 1`},
 		{"version: 1\nlokback: 2d\n", `athenatrail.yaml:2:1: unknown key "lokback": did you mean lookback?`},
-		{"version: 1\nteams: []\n", `athenatrail.yaml:2:1: teams: this version of athenatrail does not have it yet`},
+		{"version: 1\nlimits: []\n", `athenatrail.yaml:2:1: limits: this version of athenatrail does not have it yet`},
 		{"version: 1\nlookback: 1 fortnight\n", `athenatrail.yaml:2:11: lookback "1 fortnight": want a duration such as 36h, 2d or 1d12h, at most 90d`},
 		{"version: 1\nlookback: -2d\n", `athenatrail.yaml:2:11: lookback "-2d": want a duration such as 36h, 2d or 1d12h, at most 90d`},
 		{"version: 1\nlookback: [2d]\n", `athenatrail.yaml:2:11: lookback: want one value`},
@@ -336,6 +346,7 @@ func FuzzParse(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(string(text))
+	f.Add("version: 1\nteams: [{team: a, to: 2026-01-01}, {}]\ncomments: [{tool: x, pattern: (}, null]\ndirectory: {file: x, accounts: 1}\n")
 	f.Add("version: 1\naccounts: [{id: 1}, {}, null]\nprices: {a: &b [*b]}\n? x\n: y\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		root, err := parseYAML("f.yaml", []byte(text))

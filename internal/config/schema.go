@@ -36,18 +36,27 @@ type shown struct{ path, value string }
 // keys are the settings in the order in which they are shown.
 var keys = []string{
 	"lake", "sources", "profile", "regions", "accounts", "assume_role", "details", "lookback", "rates", "caps",
-	"prices", "price_units", "zero_byte_dml", "shared_principals", "own_principals", "query_text", "timezone", "jobs",
+	"prices", "price_units", "zero_byte_dml", "teams", "directory", "comments", "shared_principals", "own_principals",
+	"query_text", "timezone", "jobs",
 }
 
 // laterKeys belong to the format and not to this version of the program.
-var laterKeys = []string{"teams", "limits", "notify", "serve", "directory", "comments", "protect"}
+var laterKeys = []string{"limits", "notify", "serve", "protect"}
 
 // settings is filled by init, because its functions reach it again.
 var settings map[string]setting
 
 func init() {
 	settings = map[string]setting{
-		"lake": scalar(func(c *Config) *string { return &c.Lake }, lakeName),
+		"lake": {
+			set: func(c *Config, path string, n node) []error {
+				return one(func(c *Config, text string) string {
+					c.Lake = besideFile(n.place, text)
+					return lakeName(text)
+				})(c, path, n)
+			},
+			show: func(c *Config) []shown { return []shown{{"", c.Lake}} },
+		},
 		"profile": scalar(func(c *Config) *string { return &c.Profile }, matching(
 			regexp.MustCompile(`^[^\x00-\x1f\]]{1,200}$`), "the name of a profile")),
 		"assume_role": scalar(func(c *Config) *string { return &c.AssumeRole }, roleTemplate),
@@ -57,10 +66,22 @@ func init() {
 			oneOf(ZeroByteMinimum, ZeroByteFree)),
 		"query_text": scalar(func(c *Config) *string { return &c.QueryText }, oneOf("full")),
 
-		"sources":           list(func(c *Config) *[]string { return &c.Sources }, someText),
+		"sources": {
+			form: formList,
+			set: func(c *Config, path string, n node) []error {
+				values, wrong := texts(path, n, someText)
+				for i := range values {
+					values[i] = besideFile(n.place, values[i])
+				}
+				c.Sources = values
+				c.origins[path] = n.place.origin()
+				return wrong
+			},
+			show: func(c *Config) []shown { return []shown{{"", strings.Join(c.Sources, ", ")}} },
+		},
 		"regions":           list(func(c *Config) *[]string { return &c.Regions }, regionOrAll),
 		"shared_principals": list(func(c *Config) *[]string { return &c.SharedPrincipals }, someText),
-		"own_principals":    list(func(c *Config) *[]string { return &c.OwnPrincipals }, someText),
+		"own_principals":    list(func(c *Config) *[]string { return &c.OwnPrincipals }, arnPattern),
 
 		"lookback": {
 			set: one(func(c *Config, text string) (want string) {
@@ -96,10 +117,13 @@ func init() {
 			show: func(c *Config) []shown { return []shown{{"jobs", strconv.Itoa(c.Jobs)}} },
 		},
 
-		"rates":    {form: formTree, set: setRates, show: showRates},
-		"caps":     {form: formTree, set: setCaps, show: showCaps},
-		"accounts": {form: formTree, set: setAccounts, show: showAccounts},
-		"prices":   {form: formTree, set: setPrices, show: showPrices},
+		"rates":     {form: formTree, set: setRates, show: showRates},
+		"caps":      {form: formTree, set: setCaps, show: showCaps},
+		"accounts":  {form: formTree, set: setAccounts, show: showAccounts},
+		"prices":    {form: formTree, set: setPrices, show: showPrices},
+		"teams":     {form: formTree, set: setTeams, show: showTeams},
+		"directory": {form: formTree, set: setDirectory, show: showDirectory},
+		"comments":  {form: formTree, set: setComments, show: showComments},
 	}
 }
 
@@ -207,22 +231,37 @@ func sortedKeys[V any](m map[string]V) []string {
 	return names
 }
 
+// rateKeys are the operations whose rate may be set.
+var rateKeys = []struct {
+	key   string
+	field func(*Rates) *float64
+}{
+	{"batch_get_query_execution", func(r *Rates) *float64 { return &r.BatchGetQueryExecution }},
+	{"get_session", func(r *Rates) *float64 { return &r.GetSession }},
+	{"get_calculation_execution", func(r *Rates) *float64 { return &r.GetCalculationExecution }},
+	{"list_tags_for_resource", func(r *Rates) *float64 { return &r.ListTagsForResource }},
+}
+
 func setRates(c *Config, path string, n node) []error {
-	return eachField(c, path, n, map[string]func(*Config, string, node) []error{
-		"batch_get_query_execution": one(func(c *Config, text string) string {
+	fields := map[string]func(*Config, string, node) []error{}
+	for _, k := range rateKeys {
+		fields[k.key] = one(func(c *Config, text string) string {
 			rate, err := strconv.ParseFloat(text, 64)
 			if err != nil || !(rate > 0 && rate <= maxRate) {
 				return fmt.Sprintf("calls a second, more than 0 and at most %d", maxRate)
 			}
-			c.Rates.BatchGetQueryExecution = rate
+			*k.field(&c.Rates) = rate
 			return ""
-		}),
-	})
+		})
+	}
+	return eachField(c, path, n, fields)
 }
 
-func showRates(c *Config) []shown {
-	rate := strconv.FormatFloat(c.Rates.BatchGetQueryExecution, 'g', -1, 64)
-	return []shown{{"rates.batch_get_query_execution", rate}}
+func showRates(c *Config) (lines []shown) {
+	for _, k := range rateKeys {
+		lines = append(lines, shown{"rates." + k.key, strconv.FormatFloat(*k.field(&c.Rates), 'g', -1, 64)})
+	}
+	return lines
 }
 
 func setCaps(c *Config, path string, n node) []error {
