@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,13 +18,14 @@ import (
 	"github.com/athenatrail/athenatrail"
 )
 
-// maxReply bounds one reply, in bytes: 50 texts of 262,144 bytes, each of
+// maxReply bounds one reply to a batch, in bytes: 50 texts of 262,144 bytes, each of
 // which JSON may write in six, and as much again for the rest.
 const maxReply = 160 << 20
 
 // A capture keeps the body of a reply as it came, so that members that the SDK
 // does not know survive, and numbers stay as they were written.
 type capture struct {
+	most   int // bytes that the reply may have
 	status int
 	body   []byte
 	err    error
@@ -42,9 +44,9 @@ func (c *capture) add(stack *middleware.Stack) error {
 			}
 			defer response.Body.Close()
 			c.status = response.StatusCode
-			c.body, c.err = io.ReadAll(io.LimitReader(response.Body, maxReply+1))
-			if c.err == nil && len(c.body) > maxReply {
-				c.err = fmt.Errorf("reply larger than %d bytes", maxReply)
+			c.body, c.err = io.ReadAll(io.LimitReader(response.Body, int64(c.most)+1))
+			if c.err == nil && len(c.body) > c.most {
+				c.err = fmt.Errorf("reply larger than %d bytes", c.most)
 			}
 			if c.err != nil {
 				return out, metadata, fmt.Errorf("%w: %w", errReply, c.err)
@@ -121,11 +123,9 @@ func decodeReply(body []byte) (reply, error) {
 
 // answer makes the facts of one QueryExecution.
 func (c *Client) answer(w Wanted, raw json.RawMessage) Answer {
-	var members map[string]any
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.UseNumber()
-	if err := d.Decode(&members); err != nil {
-		return Answer{Wanted: w, Err: fmt.Errorf("%w: %w", errReply, err)}
+	members, err := decodeMembers(raw)
+	if err != nil {
+		return Answer{Wanted: w, Err: err}
 	}
 	sql, _ := members["Query"].(string)
 	delete(members, "Query")
@@ -135,7 +135,7 @@ func (c *Client) answer(w Wanted, raw json.RawMessage) Answer {
 	}
 	status, _ := members["Status"].(map[string]any)
 	state, _ := status["State"].(string)
-	submitted := submission(status["SubmissionDateTime"], w.Started)
+	submitted := timestamp(status["SubmissionDateTime"], w.Started, maxAway)
 	day := submitted
 	if day.IsZero() {
 		day = w.Started
@@ -146,7 +146,7 @@ func (c *Client) answer(w Wanted, raw json.RawMessage) Answer {
 		ID:          w.ID,
 		Outcome:     athenatrail.OutcomeAnswered,
 		State:       state,
-		Final:       isFinal(state),
+		Final:       slices.Contains(executionFinal, state),
 		SubmittedAt: submitted,
 		Answer:      text,
 	}}
@@ -157,9 +157,19 @@ func (c *Client) answer(w Wanted, raw json.RawMessage) Answer {
 	return a
 }
 
-// canonical writes JSON with sorted keys, no white space, and numbers as they
-// were read.
-func canonical(members map[string]any) (string, error) {
+// decodeMembers reads a JSON object, with numbers as they were written.
+func decodeMembers(raw []byte) (members map[string]any, err error) {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	if err := d.Decode(&members); err != nil {
+		return nil, fmt.Errorf("%w: %w", errReply, err)
+	}
+	return members, nil
+}
+
+// canonical writes JSON with a map's keys sorted, no white space, and numbers
+// as they were read.
+func canonical(members any) (string, error) {
 	var b strings.Builder
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
@@ -169,23 +179,18 @@ func canonical(members map[string]any) (string, error) {
 	return strings.TrimSuffix(b.String(), "\n"), nil
 }
 
-// isFinal reports whether a state will not change any more. Athena spells the
-// last with two Ls here and with one elsewhere.
-func isFinal(state string) bool {
-	switch state {
-	case "SUCCEEDED", "FAILED", "CANCELLED", "CANCELED":
-		return true
-	}
-	return false
-}
+// executionFinal are the states of query executions that will not change any
+// more. Athena spells the last with two Ls here and with one elsewhere.
+var executionFinal = []string{"SUCCEEDED", "FAILED", "CANCELLED", "CANCELED"}
 
 // maxAway is how far a submission may lie from the start event. The two are
-// seconds apart; a time further off is not to be believed.
+// seconds apart.
 const maxAway = 48 * time.Hour
 
-// submission reads SubmissionDateTime, seconds since 1970 with a fraction, to
-// the millisecond. It is zero when absent, or too far from started.
-func submission(v any, started time.Time) time.Time {
+// timestamp reads a time of Athena's JSON, seconds since 1970 with a fraction,
+// to the millisecond. It is zero when absent, or further than away from
+// started.
+func timestamp(v any, started time.Time, away time.Duration) time.Time {
 	n, ok := v.(json.Number)
 	if !ok {
 		return time.Time{}
@@ -195,7 +200,7 @@ func submission(v any, started time.Time) time.Time {
 		return time.Time{}
 	}
 	t := time.UnixMilli(int64(math.Round(seconds * 1000))).UTC()
-	if !started.IsZero() && t.Sub(started).Abs() > maxAway {
+	if !started.IsZero() && t.Sub(started).Abs() > away {
 		return time.Time{}
 	}
 	return t

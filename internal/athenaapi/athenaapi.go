@@ -1,14 +1,22 @@
 // Package athenaapi asks Athena about query executions, 50 ids a call
-// (BatchGetQueryExecution), at a pace that leaves the account's users their
-// quota, and turns the answers into facts for the lake.
+// (BatchGetQueryExecution), and about the sessions and calculations of Athena
+// for Apache Spark, one id a call (GetSession, GetCalculationExecution), at a
+// pace that leaves the account's users their quota, and turns the answers into
+// facts for the lake. It reads the tags of work groups too.
 //
 // Athena answers about an execution for 45 days. A batch fails as a whole when
 // one of its ids lies in a work group that the caller may not read; such a
 // batch is split until the ids that are denied stand alone.
+//
+// The code of a calculation is never asked for. Of what a session and a
+// calculation do tell, only what spark.go lists is kept: Spark properties,
+// classifications, logging, encryption keys and the places of results are not.
 package athenaapi
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"iter"
 	"regexp"
 	"slices"
@@ -25,7 +33,8 @@ import (
 
 const (
 	// historyDays is how long Athena keeps query history (API reference,
-	// ListQueryExecutions).
+	// ListQueryExecutions). For sessions and calculations nothing is
+	// documented; they are asked for as long.
 	historyDays = 45
 
 	// batchSize is the most ids that BatchGetQueryExecution takes.
@@ -43,14 +52,24 @@ const (
 	// mostLost is how many batches in a row may fail, each after its retries,
 	// before the rest is not asked for: the network or the service is down.
 	mostLost = 6
+
+	// mostDenied is how many sessions, or calculations, may be denied before
+	// any is answered; then the rest is taken to be denied too. Most of them
+	// name no work group by which one denial would speak for others.
+	mostDenied = 100
 )
 
-// A Wanted is an execution to ask about.
+// A Wanted is an execution, a session or a calculation to ask about.
 type Wanted struct {
+	// Kind is one of athenatrail's kinds of details; empty means
+	// [athenatrail.KindQueryExecution].
+	Kind string
+
 	ID string
 
-	// Started is the time of its first start event. Its day is where the fact
-	// lies when Athena does not answer.
+	// Started is the time of its first start event; of a session whose start
+	// is not in the trail, of the first event that names it. Its day is where
+	// the fact lies when Athena does not answer.
 	Started time.Time
 
 	// WorkGroup is the one that the start event names, or empty. It saves
@@ -65,7 +84,8 @@ type Answer struct {
 	// Detail is the fact to store. It is not valid when Err is set.
 	Detail athenatrail.Detail
 
-	// Text is the execution's SQL; nil when there was no answer or no SQL.
+	// Text is the execution's SQL; nil when there was no answer or no SQL, and
+	// for sessions and calculations.
 	Text *athenatrail.QueryText
 
 	// Err says why Athena could not be asked: nothing is to be stored, and the
@@ -78,7 +98,7 @@ type Client struct {
 	api     *athena.Client
 	account string
 	region  string
-	pace    *pace
+	pacers  *Pacers
 	retry   retryPolicy
 }
 
@@ -92,15 +112,55 @@ func New(cfg aws.Config, account string, pacers *Pacers) *Client {
 		}),
 		account: account,
 		region:  cfg.Region,
-		pace:    pacers.of(account, cfg.Region, opBatchGetQueryExecution),
+		pacers:  pacers,
 		retry:   defaultRetry,
 	}
 }
 
-// Details asks for the details of wanted. Each id yields exactly one Answer,
-// whatever happens; an id that is wanted twice yields one, with its earliest
-// start. The order is not that of wanted. Ids that started more than 45 days
-// before now are not asked for. Throttling is waited out until ctx is done.
+// A kind is how ids of one kind of details are asked for.
+type kind struct {
+	name   string
+	noun   string
+	batch  int            // ids a call
+	idForm *regexp.Regexp // what the operation takes as an id (API reference)
+
+	// away is how far the time that Athena tells may lie from the start event.
+	// One further off is not to be believed.
+	away time.Duration
+
+	final []string // states that will not change any more
+	ask   func(r *run, ctx context.Context, ids []Wanted) []Answer
+}
+
+func kinds() []kind {
+	return []kind{
+		{
+			name: athenatrail.KindQueryExecution, noun: "a query execution", batch: batchSize,
+			idForm: executionID, away: maxAway, final: executionFinal, ask: (*run).batch,
+		},
+		{
+			name: athenatrail.KindSession, noun: "a session", batch: 1,
+			idForm: sessionID, away: maxSessionAway, final: sessionFinal, ask: (*run).single,
+		},
+		{
+			name: athenatrail.KindCalculation, noun: "a calculation execution", batch: 1,
+			idForm: calculationID, away: maxAway, final: calculationFinal, ask: (*run).single,
+		},
+	}
+}
+
+// An id that an operation does not take would fail a whole batch.
+var (
+	executionID   = regexp.MustCompile(`^[!-~]{1,128}$`)
+	sessionID     = regexp.MustCompile(`^[!-~]{1,256}$`)
+	calculationID = regexp.MustCompile(`^[!-~]{1,36}$`)
+)
+
+// Details asks for the details of wanted, of all kinds side by side. Each kind
+// and id yields exactly one Answer, whatever happens; one that is wanted twice
+// yields one, with its earliest start. The order is not that of wanted. What
+// started more than 45 days before now is not asked for. Throttling is waited
+// out until ctx is done.
 //
 // When the loop ends early, calls under way are cancelled.
 func (c *Client) Details(ctx context.Context, now time.Time, wanted []Wanted) iter.Seq[Answer] {
@@ -114,18 +174,26 @@ func (c *Client) Details(ctx context.Context, now time.Time, wanted []Wanted) it
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		answers := make(chan []Answer, inFlight)
-		run := &run{Client: c, splits: maxSplits, denied: map[string]string{}}
 		go func() {
 			defer close(answers)
-			var g errgroup.Group
-			g.SetLimit(inFlight)
-			for batch := range slices.Chunk(ask, batchSize) {
-				g.Go(func() error {
-					answers <- run.batch(ctx, batch)
-					return nil
+			var all sync.WaitGroup
+			for _, k := range kinds() {
+				// Each kind has its own: what is denied or throttled for one
+				// operation says nothing about another.
+				run := &run{Client: c, kind: k, splits: maxSplits, denied: map[string]string{}}
+				all.Go(func() {
+					var g errgroup.Group
+					g.SetLimit(inFlight)
+					for ids := range slices.Chunk(ask[k.name], k.batch) {
+						g.Go(func() error {
+							answers <- k.ask(run, ctx, ids)
+							return nil
+						})
+					}
+					g.Wait()
 				})
 			}
-			g.Wait()
+			all.Wait()
 		}()
 		stopped := false
 		for batch := range answers {
@@ -139,173 +207,38 @@ func (c *Client) Details(ctx context.Context, now time.Time, wanted []Wanted) it
 	}
 }
 
-// idForm is what BatchGetQueryExecution takes as an id (API reference). One
-// that it does not take would fail the whole batch.
-var idForm = regexp.MustCompile(`^[!-~]{1,128}$`)
-
-// sort parts the ids to ask for, by work group so that a denied one spoils few
-// batches, from those whose answer is known without asking.
-func (c *Client) sort(now time.Time, wanted []Wanted) (ask []Wanted, known []Answer) {
+// sort parts the ids to ask for, by kind and in the order of work groups so
+// that a denied one spoils few batches, from those whose answer is known
+// without asking.
+func (c *Client) sort(now time.Time, wanted []Wanted) (ask map[string][]Wanted, known []Answer) {
 	oldest := now.Add(-historyDays * 24 * time.Hour)
 	sorted := slices.Clone(wanted)
-	slices.SortStableFunc(sorted, func(a, b Wanted) int {
-		if n := strings.Compare(a.ID, b.ID); n != 0 {
-			return n
+	for i := range sorted {
+		if sorted[i].Kind == "" {
+			sorted[i].Kind = athenatrail.KindQueryExecution
 		}
-		return a.Started.Compare(b.Started)
+	}
+	slices.SortStableFunc(sorted, func(a, b Wanted) int {
+		return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.ID, b.ID), a.Started.Compare(b.Started))
 	})
-	sorted = slices.CompactFunc(sorted, func(a, b Wanted) bool { return a.ID == b.ID })
+	sorted = slices.CompactFunc(sorted, func(a, b Wanted) bool { return a.Kind == b.Kind && a.ID == b.ID })
+	ask = map[string][]Wanted{}
+	all := kinds()
 	for _, w := range sorted {
+		i := slices.IndexFunc(all, func(k kind) bool { return k.name == w.Kind })
 		switch {
+		case i < 0:
+			known = append(known, Answer{Wanted: w, Err: fmt.Errorf("ask for the detail of %q: unknown kind %q", w.ID, w.Kind)})
 		case w.Started.Before(oldest) && !w.Started.IsZero():
 			known = append(known, c.without(w, athenatrail.OutcomeTooOld, ""))
-		case !idForm.MatchString(w.ID):
-			known = append(known, c.without(w, athenatrail.OutcomeNotFound, "not a query execution id"))
+		case !all[i].idForm.MatchString(w.ID):
+			known = append(known, c.without(w, athenatrail.OutcomeNotFound, "not "+all[i].noun+" id"))
 		default:
-			ask = append(ask, w)
+			ask[w.Kind] = append(ask[w.Kind], w)
 		}
 	}
-	slices.SortStableFunc(ask, func(a, b Wanted) int { return strings.Compare(a.WorkGroup, b.WorkGroup) })
+	for _, ids := range ask {
+		slices.SortStableFunc(ids, func(a, b Wanted) int { return strings.Compare(a.WorkGroup, b.WorkGroup) })
+	}
 	return ask, known
-}
-
-// A run is one call of Details: what its batches have learnt.
-type run struct {
-	*Client
-
-	mu     sync.Mutex
-	splits int               // calls that may still be made to split batches
-	denied map[string]string // what Athena says of a work group, by its name
-	lost   int               // batches in a row that failed after all their calls
-	fatal  error             // why no call can succeed any more
-}
-
-func (r *run) won() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.lost = 0
-}
-
-func (r *run) lose() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.lost++
-	return r.lost
-}
-
-func (r *run) batch(ctx context.Context, batch []Wanted) []Answer {
-	ask, answers := r.partDenied(batch)
-	if len(ask) == 0 {
-		return answers
-	}
-	if err := r.failed(); err != nil {
-		return append(answers, refused(ask, err)...)
-	}
-	got, err := r.ask(ctx, ask)
-	switch {
-	case err == nil:
-		r.won()
-		return append(answers, got...)
-	case isDenied(err):
-		return append(answers, r.split(ctx, ask, err, athenatrail.OutcomeDenied)...)
-	case isInvalid(err):
-		return append(answers, r.split(ctx, ask, err, invalidOutcome(err))...)
-	case isFatal(err) || r.lose() >= mostLost:
-		r.fail(err)
-	}
-	return append(answers, refused(ask, err)...)
-}
-
-// split asks again in halves, after a call for batch was refused as a whole.
-// When one id is left the refusal is its own: outcome. It is also the answer
-// for all when the bound on splitting is reached.
-func (r *run) split(ctx context.Context, batch []Wanted, refusal error, outcome string) (answers []Answer) {
-	message := messageOf(refusal)
-	if outcome == athenatrail.OutcomeDenied && r.deny(batch, message) {
-		return r.batch(ctx, batch)
-	}
-	if len(batch) == 1 || !r.maySplit() {
-		if len(batch) > 1 && outcome == athenatrail.OutcomeNotFound {
-			outcome = athenatrail.OutcomeUnprocessed // one of them is not found; it is not known which
-		}
-		for _, w := range batch {
-			answers = append(answers, r.without(w, outcome, message))
-		}
-		return answers
-	}
-	half := len(batch) / 2
-	return append(r.batch(ctx, batch[:half]), r.batch(ctx, batch[half:])...)
-}
-
-// deny remembers the work group that a refusal concerns: the one that Athena
-// names in it, or that of an id that stood alone. It reports whether that is
-// the answer for some of batch.
-func (r *run) deny(batch []Wanted, message string) bool {
-	group := deniedWorkGroup(message)
-	if group == "" && len(batch) == 1 {
-		group = batch[0].WorkGroup
-	}
-	if group == "" {
-		return false
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if _, ok := r.denied[group]; !ok {
-		r.denied[group] = message
-	}
-	return slices.ContainsFunc(batch, func(w Wanted) bool { return w.WorkGroup == group })
-}
-
-// partDenied answers for those whose work group is known to be denied.
-func (r *run) partDenied(batch []Wanted) (ask []Wanted, answers []Answer) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, w := range batch {
-		if message, ok := r.denied[w.WorkGroup]; ok && w.WorkGroup != "" {
-			answers = append(answers, r.without(w, athenatrail.OutcomeDenied, message))
-		} else {
-			ask = append(ask, w)
-		}
-	}
-	return ask, answers
-}
-
-func (r *run) maySplit() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.splits -= 2
-	return r.splits >= 0
-}
-
-func (r *run) fail(err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.fatal == nil {
-		r.fatal = err
-	}
-}
-
-func (r *run) failed() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.fatal
-}
-
-func refused(batch []Wanted, err error) []Answer {
-	answers := make([]Answer, len(batch))
-	for i, w := range batch {
-		answers[i] = Answer{Wanted: w, Err: err}
-	}
-	return answers
-}
-
-// without is the fact that Athena has no answer for w.
-func (c *Client) without(w Wanted, outcome, message string) Answer {
-	return Answer{Wanted: w, Detail: athenatrail.Detail{
-		Home:    athenatrail.NewPartition(w.Started, c.account, c.region),
-		Kind:    athenatrail.KindQueryExecution,
-		ID:      w.ID,
-		Outcome: outcome,
-		Message: message,
-	}}
 }

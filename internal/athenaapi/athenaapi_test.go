@@ -453,7 +453,7 @@ func TestPaceIsSharedAndKept(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, ids []string, _ int) { answerAll(w, ids) })
 	one := s.client(20)
 	two := s.client(20)
-	two.pace = one.pace
+	two.pacers = one.pacers
 	begin := time.Now()
 	var wg sync.WaitGroup
 	for _, c := range []*Client{one, two} {

@@ -67,51 +67,61 @@ func (c *Client) ask(ctx context.Context, batch []Wanted) (answers []Answer, err
 	}
 }
 
-// call makes one BatchGetQueryExecution, and makes it again while Athena
-// throttles, and a bounded number of times when it fails otherwise.
-func (c *Client) call(ctx context.Context, batch []Wanted) (reply, error) {
-	ids := make([]string, len(batch))
-	for i, w := range batch {
-		ids[i] = w.ID
+// call makes one BatchGetQueryExecution.
+func (c *Client) call(ctx context.Context, batch []Wanted) (r reply, err error) {
+	in := &athena.BatchGetQueryExecutionInput{}
+	for _, w := range batch {
+		in.QueryExecutionIds = append(in.QueryExecutionIds, w.ID)
 	}
+	err = c.send(ctx, OpBatchGetQueryExecution, maxReply, func(more func(*athena.Options)) error {
+		_, err := c.api.BatchGetQueryExecution(ctx, in, more)
+		return err
+	}, func(body []byte) (err error) {
+		r, err = decodeReply(body)
+		return err
+	})
+	return r, err
+}
+
+// send makes one call, and makes it again while Athena throttles, and a
+// bounded number of times when it fails otherwise. The reply, of at most so
+// many bytes, is read by decode and not by the SDK, whose types may lag behind
+// what Athena sends; an error of decode is a failure.
+func (c *Client) send(ctx context.Context, operation string, most int, call func(more func(*athena.Options)) error, decode func(body []byte) error) error {
+	pace := c.pacers.of(c.account, c.region, operation)
 	failures, throttles := 0, 0
 	for {
-		if err := c.pace.wait(ctx); err != nil {
-			return reply{}, err
+		if err := pace.wait(ctx); err != nil {
+			return err
 		}
-		var raw capture
-		_, err := c.api.BatchGetQueryExecution(ctx, &athena.BatchGetQueryExecutionInput{QueryExecutionIds: ids},
-			func(o *athena.Options) { o.APIOptions = append(o.APIOptions, raw.add) })
+		raw := capture{most: most}
+		err := call(func(o *athena.Options) { o.APIOptions = append(o.APIOptions, raw.add) })
 		if ok := raw.status == http.StatusOK && raw.err == nil; ok && (err == nil || isDecoding(err)) {
-			// The body is read here, not by the SDK, whose types may lag
-			// behind what Athena sends.
-			r, decodeErr := decodeReply(raw.body)
-			if decodeErr == nil {
-				c.pace.answered()
-				return r, nil
+			if err = decode(raw.body); err == nil {
+				pace.answered()
+				return nil
 			}
-			err = decodeErr
 		}
 		if ctx.Err() != nil {
-			return reply{}, ctx.Err()
+			return ctx.Err()
 		}
 		wait := 0
 		switch {
 		case isThrottled(err):
-			c.pace.throttled()
+			pace.throttled()
 			throttles++
 			wait = throttles
 		case isTransient(err):
 			failures++
 			if failures >= c.retry.failures {
-				return reply{}, fmt.Errorf("after %d calls: %w", failures, awsconn.Explained(err))
+				return fmt.Errorf("after %d calls: %w", failures, awsconn.Explained(err))
 			}
 			wait = failures
 		default:
-			return reply{}, awsconn.Explained(err)
+			return awsconn.Explained(err)
 		}
 		if err := c.retry.sleep(ctx, wait); err != nil {
-			return reply{}, err
+			return err
 		}
 	}
 }
@@ -122,9 +132,18 @@ func isThrottled(err error) bool {
 
 func isDenied(err error) bool { return awsconn.Denied(err) }
 
-func isInvalid(err error) bool {
+func isInvalid(err error) bool { return codeOf(err) == "InvalidRequestException" }
+
+// isNotFound is for the error that the operations of sessions, calculations
+// and tags have for what does not exist.
+func isNotFound(err error) bool { return codeOf(err) == "ResourceNotFoundException" }
+
+func codeOf(err error) string {
 	var api smithy.APIError
-	return errors.As(err, &api) && api.ErrorCode() == "InvalidRequestException"
+	if !errors.As(err, &api) {
+		return ""
+	}
+	return api.ErrorCode()
 }
 
 // isFatal is for what every other call would meet too.
@@ -146,12 +165,9 @@ func isTransient(err error) bool {
 	if retry.IsErrorRetryables(retry.DefaultRetryables).IsErrorRetryable(err).Bool() {
 		return true
 	}
-	var api smithy.APIError
-	if errors.As(err, &api) {
-		switch api.ErrorCode() {
-		case "InternalServerException", "InternalFailure", "ServiceUnavailable", "RequestTimeoutException":
-			return true
-		}
+	switch codeOf(err) {
+	case "InternalServerException", "InternalFailure", "ServiceUnavailable", "RequestTimeoutException":
+		return true
 	}
 	return statusOf(err) >= 500 || errors.Is(err, errReply)
 }
@@ -174,7 +190,8 @@ func messageOf(err error) string {
 }
 
 // invalidOutcome is what an InvalidRequestException means for an id that stands
-// alone. Athena has no error of its own for an id that it does not know.
+// alone. Athena has no error of its own for a query execution that it does not
+// know.
 func invalidOutcome(err error) string {
 	if saysNotFound(messageOf(err)) {
 		return athenatrail.OutcomeNotFound
@@ -185,7 +202,7 @@ func invalidOutcome(err error) string {
 func saysNotFound(s string) bool {
 	s = strings.ToLower(s)
 	return strings.Contains(s, "not found") || strings.Contains(s, "notfound") ||
-		strings.Contains(s, "does not exist") || strings.Contains(s, "doesn't exist")
+		strings.Contains(s, "cannot be found") || strings.Contains(s, "does not exist") || strings.Contains(s, "doesn't exist")
 }
 
 func saysDenied(s string) bool {

@@ -10,13 +10,23 @@ import (
 	"golang.org/x/time/rate"
 )
 
+// The operations that have a pace of their own.
 const (
-	opBatchGetQueryExecution = "BatchGetQueryExecution"
+	OpBatchGetQueryExecution  = "BatchGetQueryExecution"
+	OpGetSession              = "GetSession"
+	OpGetCalculationExecution = "GetCalculationExecution"
+	OpListTagsForResource     = "ListTagsForResource"
+)
 
+const (
 	// DefaultRate is half of the calls a second that Athena documents for
 	// BatchGetQueryExecution (service quotas: 20): the account's users share
 	// the quota.
 	DefaultRate = 10
+
+	// DefaultOtherRate is for the operations whose quota is not documented:
+	// half of the lowest that is documented for any operation of Athena (5).
+	DefaultOtherRate = 2.5
 
 	// slowest is where a pace that is throttled again and again ends, in
 	// calls a second.
@@ -26,20 +36,30 @@ const (
 // Pacers hold one pace for each account, region and operation, because that is
 // what AWS's quotas are for. They may be used by several goroutines.
 type Pacers struct {
-	perSecond float64
-
 	mu    sync.Mutex
+	rates map[string]float64 // calls a second, by operation
 	paces map[paceKey]*pace
 }
 
 type paceKey struct{ account, region, operation string }
 
-// NewPacers returns pacers of so many calls a second; zero is [DefaultRate].
+// NewPacers returns pacers of so many BatchGetQueryExecution a second; zero is
+// [DefaultRate]. The other operations have [DefaultOtherRate] until SetRate.
 func NewPacers(perSecond float64) *Pacers {
+	p := &Pacers{rates: map[string]float64{OpBatchGetQueryExecution: DefaultRate}, paces: map[paceKey]*pace{}}
+	p.SetRate(OpBatchGetQueryExecution, perSecond)
+	return p
+}
+
+// SetRate sets the calls a second of one operation, for each account and
+// region that has not been asked by it yet. Zero changes nothing.
+func (p *Pacers) SetRate(operation string, perSecond float64) {
 	if perSecond <= 0 {
-		perSecond = DefaultRate
+		return
 	}
-	return &Pacers{perSecond: perSecond, paces: map[paceKey]*pace{}}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.rates[operation] = perSecond
 }
 
 func (p *Pacers) of(account, region, operation string) *pace {
@@ -48,7 +68,11 @@ func (p *Pacers) of(account, region, operation string) *pace {
 	key := paceKey{account, region, operation}
 	held, ok := p.paces[key]
 	if !ok {
-		held = newPace(p.perSecond)
+		rate, set := p.rates[operation]
+		if !set {
+			rate = DefaultOtherRate
+		}
+		held = newPace(rate)
 		p.paces[key] = held
 	}
 	return held

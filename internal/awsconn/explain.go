@@ -294,16 +294,21 @@ func operationName(err error) string {
 // actions are the IAM actions of the operations that athenatrail calls, and the
 // file under deploy/policy that allows each.
 var actions = map[string]struct{ name, policy string }{
-	"S3.ListObjectsV2":              {"s3:ListBucket", "collect-from-s3.json"},
-	"S3.GetObject":                  {"s3:GetObject", "collect-from-s3.json"},
-	"S3.HeadObject":                 {"s3:GetObject", "lake-read.json"},
-	"S3.HeadBucket":                 {"s3:ListBucket", "lake-read.json"},
-	"S3.PutObject":                  {"s3:PutObject", "lake-write.json"},
-	"S3.DeleteObject":               {"s3:DeleteObject", "lake-write.json"},
-	"S3.DeleteObjects":              {"s3:DeleteObject", "lake-write.json"},
-	"Athena.BatchGetQueryExecution": {"athena:BatchGetQueryExecution", "details.json"},
-	"STS.AssumeRole":                {"sts:AssumeRole", "assume-reader.json"},
-	"SSM.GetParameter":              {"ssm:GetParameter", "config-read.json"},
+	"S3.ListObjectsV2":               {"s3:ListBucket", "collect-from-s3.json"},
+	"S3.GetObject":                   {"s3:GetObject", "collect-from-s3.json"},
+	"S3.HeadObject":                  {"s3:GetObject", "lake-read.json"},
+	"S3.HeadBucket":                  {"s3:ListBucket", "lake-read.json"},
+	"S3.PutObject":                   {"s3:PutObject", "lake-write.json"},
+	"S3.DeleteObject":                {"s3:DeleteObject", "lake-write.json"},
+	"S3.DeleteObjects":               {"s3:DeleteObject", "lake-write.json"},
+	"Athena.BatchGetQueryExecution":  {"athena:BatchGetQueryExecution", "details.json"},
+	"Athena.GetSession":              {"athena:GetSession", "details.json"},
+	"Athena.GetCalculationExecution": {"athena:GetCalculationExecution", "details.json"},
+	"Athena.ListTagsForResource":     {"athena:ListTagsForResource", "directory.json"},
+	"identitystore.DescribeUser":     {"identitystore:DescribeUser", "directory.json"},
+	"Organizations.ListAccounts":     {"organizations:ListAccounts", "directory.json"},
+	"STS.AssumeRole":                 {"sts:AssumeRole", "assume-reader.json"},
+	"SSM.GetParameter":               {"ssm:GetParameter", "config-read.json"},
 }
 
 // oneLine bounds what a server said, and keeps it to one line without control

@@ -32,6 +32,12 @@ type request struct {
 	WorkGroup         *string
 	MaxResults        *int
 	NextToken         *string
+
+	SessionId              *string
+	CalculationExecutionId *string
+	NotebookId             *string
+	StateFilter            *string
+	ResourceARN            *string
 }
 
 type operation func(s *Server, c Call, in request) (any, *apiError)
@@ -43,6 +49,15 @@ var operations = map[string]operation{
 	"StopQueryExecution":     (*Server).stopQueryExecution,
 	"GetWorkGroup":           (*Server).getWorkGroup,
 	"ListWorkGroups":         (*Server).listWorkGroups,
+
+	"GetSession":                  (*Server).getSession,
+	"GetSessionStatus":            (*Server).getSessionStatus,
+	"GetCalculationExecution":     (*Server).getCalculationExecution,
+	"GetCalculationExecutionCode": (*Server).getCalculationExecutionCode,
+	"ListSessions":                (*Server).listSessions,
+	"ListNotebookSessions":        (*Server).listNotebookSessions,
+	"ListCalculationExecutions":   (*Server).listCalculationExecutions,
+	"ListTagsForResource":         (*Server).listTagsForResource,
 }
 
 func (s *Server) serveAthena(w http.ResponseWriter, r *http.Request, target string, body []byte) {
@@ -67,8 +82,10 @@ func (s *Server) serveAthena(w http.ResponseWriter, r *http.Request, target stri
 		return
 	}
 	c := Call{Service: "athena", Operation: name, Account: key.Account, Region: region, PrincipalARN: key.ARN, IDs: in.QueryExecutionIds}
-	if in.QueryExecutionId != nil {
-		c.IDs = []string{*in.QueryExecutionId}
+	for _, id := range []*string{in.QueryExecutionId, in.SessionId, in.CalculationExecutionId, in.NotebookId} {
+		if id != nil {
+			c.IDs = append(c.IDs, *id)
+		}
 	}
 	if in.WorkGroup != nil {
 		c.WorkGroup = *in.WorkGroup
@@ -222,7 +239,7 @@ func (s *Server) listQueryExecutions(c Call, in request) (any, *apiError) {
 			}
 		}
 	}
-	page, next, refused := paginate(c, in, ids, func(id string) string { return id })
+	page, next, refused := paginate(c, in, maxPage, ids, func(id string) string { return id })
 	if refused != nil {
 		return nil, refused
 	}
@@ -305,7 +322,7 @@ func (s *Server) listWorkGroups(c Call, in request) (any, *apiError) {
 	for _, g := range s.workGroups(c) {
 		groups = append(groups, g.wire())
 	}
-	page, next, refused := paginate(c, in, groups, func(g workGroupJSON) string { return g.Name })
+	page, next, refused := paginate(c, in, maxPage, groups, func(g workGroupJSON) string { return g.Name })
 	if refused != nil {
 		return nil, refused
 	}
@@ -318,17 +335,17 @@ func (s *Server) listWorkGroups(c Call, in request) (any, *apiError) {
 // paginate cuts the page that a request asks for. A token names the last item
 // given, so that newer ones in front do not shift the pages, and the query
 // that it belongs to: another query's token is refused.
-func paginate[T any](c Call, in request, all []T, name func(T) string) ([]T, string, *apiError) {
-	size := maxPage
+func paginate[T any](c Call, in request, most int, all []T, name func(T) string) ([]T, string, *apiError) {
+	size := most
 	if in.MaxResults != nil {
-		if *in.MaxResults < 0 || *in.MaxResults > maxPage {
-			return nil, "", invalidRequest("1 validation error detected: Value '%d' at 'maxResults' failed to satisfy constraint: Member must have value less than or equal to %d", *in.MaxResults, maxPage)
+		if *in.MaxResults < 0 || *in.MaxResults > most {
+			return nil, "", invalidRequest("1 validation error detected: Value '%d' at 'maxResults' failed to satisfy constraint: Member must have value less than or equal to %d", *in.MaxResults, most)
 		}
 		if *in.MaxResults > 0 {
 			size = *in.MaxResults
 		}
 	}
-	sum := sha256.Sum256([]byte(strings.Join([]string{c.Account, c.Region, c.Operation, c.WorkGroup}, "\x00")))
+	sum := sha256.Sum256([]byte(strings.Join(append([]string{c.Account, c.Region, c.Operation, c.WorkGroup}, c.IDs...), "\x00")))
 	query := hex.EncodeToString(sum[:8]) + ":"
 
 	from := 0

@@ -13,12 +13,20 @@ type apiError struct {
 	code       string
 	message    string
 	athenaCode string // AthenaErrorCode, of an InvalidRequestException
+	resource   string // ResourceName, of a ResourceNotFoundException
 }
 
 func (e *apiError) Error() string { return e.code + ": " + e.message }
 
 func invalidRequest(format string, args ...any) *apiError {
-	return &apiError{http.StatusBadRequest, "InvalidRequestException", fmt.Sprintf(format, args...), "INVALID_INPUT"}
+	return &apiError{status: http.StatusBadRequest, code: "InvalidRequestException", message: fmt.Sprintf(format, args...), athenaCode: "INVALID_INPUT"}
+}
+
+// resourceNotFound is what the operations of sessions, calculations, notebooks
+// and tags declare, and those of query executions do not. Its words are not
+// documented.
+func resourceNotFound(message, name string) *apiError {
+	return &apiError{status: http.StatusBadRequest, code: "ResourceNotFoundException", message: message, resource: name}
 }
 
 func notFound(id string) *apiError {
@@ -52,9 +60,12 @@ var queryNames = map[string]string{
 func writeJSONError(w http.ResponseWriter, e *apiError) {
 	body := map[string]string{"__type": e.code}
 	// Athena's own errors spell it Message, those of the front end message.
-	if e.athenaCode != "" {
+	switch {
+	case e.athenaCode != "":
 		body["AthenaErrorCode"], body["Message"] = e.athenaCode, e.message
-	} else {
+	case e.resource != "":
+		body["ResourceName"], body["Message"] = e.resource, e.message
+	default:
 		body["message"] = e.message
 	}
 	w.Header().Set("x-amzn-ErrorType", e.code)

@@ -14,8 +14,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -49,7 +51,7 @@ type Config struct {
 	// SDK's own clock must agree with. Nil means time.Now.
 	Wall func() time.Time
 
-	// Lookup gives an execution of an account and region as it ends.
+	// Lookup gives a query execution of an account and region as it ends.
 	Lookup func(account, region, id string) (Execution, bool)
 
 	// List gives the ids of a work group, newest first. Nil means none.
@@ -58,6 +60,16 @@ type Config struct {
 	// WorkGroups gives the work groups of an account and region. Nil means
 	// that there is primary alone, and that any name is answered.
 	WorkGroups func(account, region string) []WorkGroup
+
+	// Spark is what is known of sessions and calculations.
+	Spark Spark
+
+	// Tags gives the tags of a work group. Nil means none.
+	Tags func(account, region, workGroup string) []Tag
+
+	// TagsPerPage cuts the answers of ListTagsForResource shorter than AWS
+	// does, for which one page is enough; 0 means 75.
+	TagsPerPage int
 
 	Keys  []Key
 	Roles []Role
@@ -92,7 +104,7 @@ type Call struct {
 	Region       string
 	PrincipalARN string
 	WorkGroup    string   // where the call names one
-	IDs          []string // the query execution ids asked for
+	IDs          []string // of the query executions, session, calculation or notebook asked for
 	Number       int      // how many calls of this operation came before, over all accounts
 }
 
@@ -116,8 +128,8 @@ type Rate struct {
 var Unlimited = Rate{}
 
 // DefaultRates holds the documented quotas per account and region (Athena
-// User Guide, "Service Quotas", 2023); those of the two work group operations
-// are not in that page.
+// User Guide, "Service Quotas", 2023); those of work groups, sessions,
+// calculations and tags are not in that page, and are the lowest that is.
 var DefaultRates = map[string]Rate{
 	"BatchGetQueryExecution": {20, 40},
 	"GetQueryExecution":      {100, 200},
@@ -125,12 +137,21 @@ var DefaultRates = map[string]Rate{
 	"StopQueryExecution":     {20, 80},
 	"GetWorkGroup":           {5, 10},
 	"ListWorkGroups":         {5, 10},
+
+	"GetSession":                  {5, 10},
+	"GetSessionStatus":            {5, 10},
+	"GetCalculationExecution":     {5, 10},
+	"GetCalculationExecutionCode": {5, 10},
+	"ListSessions":                {5, 10},
+	"ListNotebookSessions":        {5, 10},
+	"ListCalculationExecutions":   {5, 10},
+	"ListTagsForResource":         {5, 10},
 }
 
 // Counts is what an operation was asked since the start.
 type Counts struct {
 	Requests  int // that were signed as they should be, faults and throttled ones included
-	IDs       int // query execution ids in answered requests
+	IDs       int // ids in answered requests
 	Throttled int
 	Faults    int
 }
@@ -223,6 +244,13 @@ func (s *Server) Counts(operation string) Counts {
 		return *c
 	}
 	return Counts{}
+}
+
+// Operations returns the names of what was asked so far, in their order.
+func (s *Server) Operations() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.counts))
 }
 
 func (s *Server) count(operation string, add func(*Counts)) {
