@@ -7,10 +7,13 @@ import (
 )
 
 // User agents as the tools send them.
+// jdbcClient is what people connect with who use the JDBC driver.
+const jdbcClient = "SqlWorkbench"
+
 const (
 	agentConsole  = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36"
 	agentCLI      = "aws-cli/2.31.5 md/awscrt#0.27.6 ua/2.1 os/linux#6.8.0-45-generic md/arch#x86_64 lang/python#3.13.7 md/pyimpl#CPython m/C,Z,E cfg/retry-mode#standard md/installer#exe md/prompt#off md/command#athena.start-query-execution"
-	agentJDBC     = "aws-sdk-java/2.33.8 ua/2.1 os/Linux#5.15 lang/java#21.0.4 md/OpenJDK_64-Bit_Server_VM athena-driver-jdbc/3.6.0 app/SqlWorkbench"
+	agentJDBC     = "aws-sdk-java/2.33.8 ua/2.1 os/Linux#5.15 lang/java#21.0.4 md/OpenJDK_64-Bit_Server_VM athena-driver-jdbc/3.6.0 app/" + jdbcClient
 	agentWrangler = "Boto3/1.40.44 md/Botocore#1.40.44 ua/2.1 os/linux#6.1.0 md/arch#x86_64 lang/python#3.12.3 md/pyimpl#CPython awswrangler/3.13.0"
 	agentPyAthena = "Boto3/1.40.44 md/Botocore#1.40.44 ua/2.1 os/linux#6.1.0 md/arch#x86_64 lang/python#3.12.3 md/pyimpl#CPython PyAthena/3.17.1"
 	agentDBT      = agentPyAthena + " dbt-athena/1.9.5"
@@ -30,6 +33,9 @@ func (p person) work(b *builder, day time.Time, n int) {
 	ip := address(b.r)
 	for _, at := range b.moments(p.office, day, n) {
 		a := ask{at: at, region: p.region, team: p.team, tool: p.through, ip: ip, group: p.group}
+		if p.through == "jdbc" {
+			a.toolDetail = jdbcClient
+		}
 		if at.After(until) {
 			// A login lasts some hours; a driver tests its new connection.
 			signedIn := at.Add(-time.Duration(b.r.between(20, 600)) * time.Second)
@@ -49,9 +55,9 @@ func (p person) work(b *builder, day time.Time, n int) {
 			a.agent, a.polls, a.read = agentConsole, b.r.between(1, 4), true
 		case "jdbc":
 			a.agent, a.polls, a.read, a.endpoint = agentJDBC, 1, true, "vpce-0a1b2c3d4e5f60718"
-		case "wrangler":
+		case "awswrangler":
 			a.agent, a.polls, a.read = agentWrangler, b.r.between(1, 3), false
-		case "cli":
+		case "aws-cli":
 			a.agent, a.polls, a.read = agentCLI, 1, b.r.chance(0.5)
 		}
 		b.mishap(&a, 0.05)
@@ -87,7 +93,7 @@ func denied(who *caller, region, group string, older bool) *refusal {
 // The people with keys of IAM users.
 func tomas(b *builder, day time.Time, n int) {
 	who := user(Finance, "tomas", "AKIADEMOTOMASEXAMPLE", "tomas", human, iamUser)
-	b.each(b.moments(boston, day, n), ask{region: US, who: who, team: "finance", tool: "cli", ip: "203.0.113.20", agent: agentCLI, group: "primary", polls: 1}, "finance")
+	b.each(b.moments(boston, day, n), ask{region: US, who: who, team: "finance", tool: "aws-cli", ip: "203.0.113.20", agent: agentCLI, group: "primary", polls: 1}, "finance")
 }
 
 func wanda(b *builder, day time.Time, n int) {
@@ -111,7 +117,7 @@ func felix(b *builder, day time.Time, n int) {
 	who := roleSession{account: Analytics, role: "DataPlatformAdmin", session: fmt.Sprintf("botocore-session-%d", created.Unix()),
 		key: b.r.id("ASIA", 16), created: created, sourceIdentity: "felix@example.com", mfa: true,
 	}.caller("felix@example.com", human, sourceIdentity, "felix@example.com")
-	b.each(moments, ask{region: EU, who: who, team: "platform", tool: "cli", ip: "203.0.113.22", agent: agentCLI, group: "platform", polls: 1}, "raw", "sales")
+	b.each(moments, ask{region: EU, who: who, team: "platform", tool: "aws-cli", ip: "203.0.113.22", agent: agentCLI, group: "platform", polls: 1}, "raw", "sales")
 }
 
 // chained is olga at the finance account: from her own session through an
@@ -155,7 +161,7 @@ func uma(b *builder, day time.Time, n int) {
 	who := roleSession{account: Finance, role: "ExternalAuditor", session: fmt.Sprint(1_000_000 + created.Unix()%1_000_000),
 		key: b.r.id("ASIA", 16), created: created}.caller("uma@example.com", human, roleChain, "uma@example.com")
 	b.saml(who, "uma@example.com", created, "203.0.113.24")
-	b.each(moments, ask{region: EU, who: who, team: "audit", tool: "jdbc", ip: "203.0.113.24", agent: agentJDBC, group: "audit", polls: 1, read: true, cases: []string{"saml_chain"}}, "finance")
+	b.each(moments, ask{region: EU, who: who, team: "audit", tool: "jdbc", toolDetail: jdbcClient, ip: "203.0.113.24", agent: agentJDBC, group: "audit", polls: 1, read: true, cases: []string{"saml_chain"}}, "finance")
 }
 
 // acme is a partner's analyst with a federated user's keys.
@@ -164,7 +170,7 @@ func acme(b *builder, day time.Time, n int) {
 	created := moments[0].Add(-9 * time.Minute)
 	who := federated(Analytics, "acme-analyst", "partner-broker", b.r.id("ASIA", 16), created)
 	b.federate(who, "acme-analyst", "203.0.113.25")
-	b.each(moments, ask{region: US, who: who, team: "partners", tool: "jdbc", ip: "203.0.113.25", agent: agentJDBC, group: "partners", polls: 1, read: true, cases: []string{"federated_user"}}, "sales")
+	b.each(moments, ask{region: US, who: who, team: "partners", tool: "jdbc", toolDetail: jdbcClient, ip: "203.0.113.25", agent: agentJDBC, group: "partners", polls: 1, read: true, cases: []string{"federated_user"}}, "sales")
 }
 
 // mcp is an AI agent that milo lets ask, through AWS's MCP server.
@@ -174,7 +180,7 @@ func mcp(b *builder, day time.Time, n int) {
 		who := roleSession{account: p.account, path: "aws-reserved/sso.amazonaws.com/" + EU + "/", role: "AWSReservedSSO_" + p.set + "_" + strings.ToLower(hexOf(p.account + p.set))[:16],
 			session: p.email(), created: at.Add(-time.Minute), key: b.r.id("ASIA", 16), invokedBy: "aws-mcp.amazonaws.com"}.caller(p.email(), agent, ssoSession, p.email())
 		who.mcp = true
-		a := ask{at: at, region: p.region, who: who, team: p.team, tool: "aws-mcp", ip: "aws-mcp.amazonaws.com", agent: "aws-mcp.amazonaws.com", group: p.group,
+		a := ask{at: at, region: p.region, who: who, team: p.team, tool: "ai-agent", ip: "aws-mcp.amazonaws.com", agent: "aws-mcp.amazonaws.com", group: p.group,
 			stmt: asked(b.r, p.areas, at), polls: 2, read: true, cases: []string{"agent"}}
 		b.mishap(&a, 0.12)
 		b.start(a)

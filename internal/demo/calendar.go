@@ -157,6 +157,9 @@ func Generate(o Options) *Company {
 	c.notebooks()
 	c.cases()
 	c.disorder()
+	// Behind disorder, so that what they add leaves the rest as it was.
+	c.sparkCases()
+	c.sparkAnswers()
 	c.noise(factor)
 	c.finish()
 	return c
@@ -182,4 +185,5 @@ func (c *Company) finish() {
 		k := groupKey{t.AccountID, t.Region, x.answer.WorkGroup}
 		c.lists[k] = append(c.lists[k], t.QueryExecutionID)
 	}
+	c.finishSpark()
 }

@@ -1,7 +1,6 @@
 package demo
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -24,6 +23,36 @@ func (c *Company) cases() {
 	b.root()
 	b.ownReads()
 	b.mentions()
+	b.forgedComments()
+}
+
+// forgedComments name somebody who did not ask: pasted by people who are known
+// by themselves, or where no tool would write them.
+func (b *builder) forgedComments() {
+	const comment = "/* Username: bea@example.com, query_id: 12, Queue: queries, Job ID: 3f0c7a52-0000-4000-8000-000000000001, Query Hash: 5d41402abc4b2a76b9719d911017c592, Scheduled: False */"
+	at := on(10, 22, 13, 5, 44)
+	like := pick(b.r, shapes["sales"]).statement(b.r, at)
+	like.bytes = 312 * mb
+
+	pasted := like
+	pasted.text = comment + " " + like.text
+	b.start(b.console("milo", at, pasted, "forged_comment"))
+
+	wanda := user(Analytics, "wanda", "AKIADEMOWANDAEXAMPLE", "wanda", human, iamUser)
+	b.start(ask{at: at.Add(11 * time.Minute), region: EU, who: wanda, team: "platform", tool: "pyathena", ip: "203.0.113.21", agent: agentPyAthena, group: "platform",
+		stmt: pasted, polls: 1, read: true, cases: []string{"forged_comment"}})
+
+	bi := func(text string) {
+		at = at.Add(17 * time.Minute)
+		s := like
+		s.text = text
+		who := bot(roleSession{account: Analytics, role: "bi-redash", session: "redash", created: at.Add(-time.Hour), key: b.r.id("ASIA", 16)}, "redash")
+		b.issued(who, "ec2.amazonaws.com", US)
+		b.start(ask{at: at, region: US, who: who, team: "bi", tool: "redash", ip: "198.51.100.31", agent: agentPyAthena, group: "bi", stmt: s, polls: 1, read: true, cases: []string{"forged_comment"}})
+	}
+	bi("SELECT '" + comment + "' AS note, count(*) FROM sales.orders")
+	bi("SELECT count(*) " + comment + " FROM sales.orders")
+	bi(comment[:60])
 }
 
 func on(month time.Month, day, hour, minute, second int) time.Time {
@@ -72,7 +101,7 @@ func (b *builder) retried() {
 		name := "vera"
 		a := b.console(name, at, s, "retried")
 		a.who = personNamed(name).caller(b.r, at.Add(-time.Hour))
-		a.agent, a.tool, a.polls = agentWrangler, "wrangler", 1
+		a.agent, a.tool, a.polls = agentWrangler, "awswrangler", 1
 		a.asIs = true
 		i := b.start(a)
 		t := &b.c.runs[i].truth
@@ -136,11 +165,11 @@ func (b *builder) running() {
 		s := shapes["raw"][1].statement(b.r, at)
 		s.bytes = int64(i+1) * 900 * gb
 		who := bot(roleSession{account: Analytics, role: "airflow-worker", session: "i-0a1b2c3d4e5f60789", created: at.Add(-time.Hour), key: b.r.id("ASIA", 16), ec2: true}, "airflow")
-		b.start(ask{at: at, region: EU, who: who, team: "platform", tool: "airflow", ip: "198.51.100.42", group: "etl", stmt: s, wait: 3 * time.Hour, polls: 40,
-			agent: agentBoto + " Airflow/2.11.0 AmPP/9.14.0 Caller/AthenaOperator DagRunKey/" + hexUUID("dag backfill"), cases: []string{"pending"}})
+		b.start(ask{at: at, region: EU, who: who, team: "platform", tool: "airflow", toolDetail: dagRunKey("backfill"), ip: "198.51.100.42", group: "etl", stmt: s, wait: 3 * time.Hour, polls: 40,
+			agent: agentAirflow + dagRunKey("backfill"), cases: []string{"pending"}})
 	}
 	machine := bot(roleSession{account: Finance, role: "sfn-daily-close", session: b.r.hex(32), created: on(11, 2, 4, 20, 0), key: b.r.id("ASIA", 16), invokedBy: "states.amazonaws.com"}, "step functions")
-	b.start(ask{at: on(11, 2, 4, 21, 7), region: US, who: machine, team: "finance", tool: "step functions", ip: "states.amazonaws.com", agent: "states.amazonaws.com",
+	b.start(ask{at: on(11, 2, 4, 21, 7), region: US, who: machine, team: "finance", tool: "step-functions", ip: "states.amazonaws.com", agent: "states.amazonaws.com",
 		group: "finance-reserved", stmt: shapes["finance"][2].statement(b.r, on(11, 2, 4, 21, 7)), queue: 3 * time.Hour, dpus: 24, cases: []string{"pending"}})
 }
 
@@ -194,77 +223,4 @@ func (b *builder) mentions() {
 		e.readOnly = strings.HasPrefix(m.name, "Get") || strings.HasPrefix(m.name, "Lookup")
 		b.record(e)
 	}
-}
-
-// notebooks adds the sessions of Athena for Apache Spark. A human starts one;
-// what its cells do is signed by the execution role.
-func (c *Company) notebooks() {
-	b := &builder{c: c, r: newRandom(c.seed, "notebooks")}
-	books := map[string]string{"nora": b.r.uuid(), "theo": b.r.uuid()}
-	for _, name := range []string{"nora", "theo"} {
-		b.importNotebook(personNamed(name), books[name])
-	}
-	for day := firstDay; !day.After(lastDay); day = day.AddDate(0, 0, 1) {
-		for _, name := range []string{"nora", "theo"} {
-			if weekend(day) || !b.r.chance(0.45) {
-				continue
-			}
-			at := b.moments(boston, day, 1)[0]
-			b.session(personNamed(name), books[name], at, b.r.between(2, 9), b.r.chance(0.6))
-		}
-	}
-	// One goes on past midnight.
-	b.session(personNamed("nora"), books["nora"], on(10, 23, 22, 15, 0), 30, true, "midnight")
-}
-
-const notebookGroup = "ml-notebooks"
-
-func (b *builder) importNotebook(p person, id string) {
-	who := p.caller(b.r, firstDay.Add(13*time.Hour))
-	who.console = true
-	b.record(event{at: firstDay.Add(13*time.Hour + 5*time.Minute), region: p.region, account: p.account, source: athenaSource, name: "ImportNotebook",
-		identity: who.identity, ip: "203.0.113.63", agent: agentConsole, console: true,
-		params:   object("workGroup", notebookGroup, "name", p.name+"-churn", "payload", hidden, "type", "IPYNB", "contentMD5", hidden),
-		response: object("notebookId", id)})
-}
-
-const hidden = "HIDDEN_FOR_SECURITY_REASONS"
-
-func (b *builder) session(p person, book string, at time.Time, cells int, terminated bool, cases ...string) {
-	who := p.caller(b.r, at.Add(-10*time.Minute))
-	who.console = true
-	b.signIn(p, who, who.created, "203.0.113.63")
-	id := b.r.uuid()
-	e := event{at: at, region: p.region, account: p.account, source: athenaSource, identity: who.identity, ip: "203.0.113.63", agent: agentConsole, console: true}
-	e.name = "StartSession"
-	e.params = `{"workGroup":"` + notebookGroup + `","engineConfiguration":{"coordinatorDpuSize":1,"maxConcurrentDpus":20,"defaultExecutorDpuSize":1,"additionalConfigs":{"NotebookId":"` + book +
-		`","NotebookIframeParentUrl":"https://` + p.region + `.console.aws.amazon.com"}},"notebookVersion":"KeplerJupyter-1.x","sessionIdleTimeoutInMinutes":20,"clientRequestToken":"` + b.r.uuid() + `"}`
-	e.response = object("sessionId", id, "state", "CREATED")
-	b.record(e)
-
-	t := SparkTruth{What: "session", SessionID: id, AccountID: p.account, Region: p.region, NotebookID: book, Person: p.email(),
-		StartedAt: at.Truncate(time.Second).Format(time.RFC3339), Calculations: []string{}, Cases: cases}
-	executor := roleSession{account: p.account, path: "service-role/", role: "AWSAthenaSparkExecutionRole-om0yj71w5l", session: "AthenaExecutor-" + id,
-		created: at.Add(20 * time.Second), key: b.r.id("ASIA", 16)}.caller(p.email(), human, notebook, p.email())
-	b.issued(executor, athenaSource, p.region)
-	x := event{region: p.region, account: p.account, source: athenaSource, identity: executor.identity, ip: "198.51.100.60",
-		agent: "Boto3/1.24.84 Python/3.8.14 Linux/4.14.225-175.364.amzn2.aarch64 Botocore/1.27.84"}
-	for i := range cells {
-		at = at.Add(time.Duration(b.r.between(60, 480)) * time.Second)
-		x.at, x.name = at, "UpdateNotebook"
-		x.params, x.response = object("notebookId", book, "payload", hidden, "type", "IPYNB", "contentMD5", hidden, "sessionId", id), ""
-		b.record(x)
-		calculation := b.r.uuid()
-		x.at, x.name = at.Add(2*time.Second), "StartCalculationExecution"
-		x.params = object("sessionId", id, "description", fmt.Sprintf("notebook cell %d", i+1), "codeBlock", hidden, "clientRequestToken", b.r.uuid())
-		x.response = object("calculationExecutionId", calculation, "state", "CREATING")
-		b.record(x)
-		t.Calculations = append(t.Calculations, calculation)
-	}
-	if terminated {
-		t.EndedBy = p.email()
-		e.at, e.name, e.params, e.response = at.Add(10*time.Minute), "TerminateSession", object("sessionId", id), object("state", "TERMINATING")
-		b.record(e)
-	}
-	b.c.spark = append(b.c.spark, t)
 }

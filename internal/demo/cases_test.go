@@ -99,6 +99,13 @@ func TestCases(t *testing.T) {
 		has("cells", (r.EventName == "StartCalculationExecution" || r.EventName == "UpdateNotebook") && strings.Contains(u.PrincipalID, ":AthenaExecutor-"))
 		has("ImportNotebook", r.EventName == "ImportNotebook")
 		has("TerminateSession", r.EventName == "TerminateSession")
+		has("TerminateSession from another account", r.EventName == "TerminateSession" && r.ErrorCode == "ResourceNotFoundException" && r.RecipientAccountID == Finance)
+		for _, name := range []string{"GetSessionEndpoint", "GetResourceDashboard", "StopCalculationExecution", "CreateNotebook", "UpdateNotebookMetadata", "ExportNotebook", "DeleteNotebook", "CreatePresignedNotebookUrl"} {
+			has(name, r.EventName == name && r.ErrorCode == "")
+		}
+		has("cells that a person starts", r.EventName == "StartCalculationExecution" && !strings.Contains(u.PrincipalID, "AthenaExecutor-"))
+		has("SQL of a notebook", r.EventName == "StartQueryExecution" && strings.Contains(u.PrincipalID, ":AthenaExecutor-"))
+		has("an executor elsewhere", strings.Contains(u.PrincipalID, ":AthenaExecutor-") && r.SourceIPAddress != sparkIP)
 		has("GetQueryExecution", r.EventName == "GetQueryExecution")
 		has("GetQueryResults", r.EventName == "GetQueryResults")
 		has("StopQueryExecution", r.EventName == "StopQueryExecution")

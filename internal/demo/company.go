@@ -5,7 +5,7 @@
 // [Options] give the same bytes.
 //
 //	Generate -> Company -> WriteTrail    log files
-//	                    -> API, Lookup   what athenaapitest answers from
+//	                    -> API           what athenaapitest answers from
 //	                    -> WriteTruth    who really did what
 //
 // [WriteBenchTrail] makes large trails apart from the company, for benchmarks.
@@ -72,7 +72,11 @@ type Company struct {
 	runs   []run
 	index  map[runKey]int
 	lists  map[groupKey][]string // ids, newest first
-	spark  []SparkTruth
+
+	sessions     []*sparkSession
+	findings     []SparkFinding
+	sessionsByID map[runKey]*sparkSession
+	calculations map[runKey]*sparkCalculation
 }
 
 type (
@@ -147,15 +151,15 @@ var people = []person{
 	{"ines", "marketing", "Analyst", Analytics, US, "marketing", []string{"web", "sales"}, 10, boston, "jdbc", false},
 	{"otto", "marketing", "Analyst", Analytics, US, "marketing", []string{"web"}, 6, boston, "console", true},
 	{"lena", "web-analytics", "WebAnalyst", Analytics, EU, "web-analytics", []string{"web", "raw"}, 11, berlin, "console", false},
-	{"vera", "web-analytics", "WebAnalyst", Analytics, EU, "web-analytics", []string{"web", "raw"}, 9, berlin, "wrangler", false},
+	{"vera", "web-analytics", "WebAnalyst", Analytics, EU, "web-analytics", []string{"web", "raw"}, 9, berlin, "awswrangler", false},
 	{"emil", "web-analytics", "WebAnalyst", Analytics, EU, "web-analytics", []string{"web"}, 8, berlin, "jdbc", true},
-	{"hugo", "sales", "Analyst", Analytics, US, "analysts", []string{"sales", "raw"}, 10, boston, "cli", false},
-	{"nora", "data-science", "DataScientist", Analytics, US, "data-science", []string{"ml", "web"}, 8, boston, "wrangler", false},
-	{"theo", "data-science", "DataScientist", Analytics, US, "data-science", []string{"ml", "sales"}, 7, boston, "wrangler", true},
+	{"hugo", "sales", "Analyst", Analytics, US, "analysts", []string{"sales", "raw"}, 10, boston, "aws-cli", false},
+	{"nora", "data-science", "DataScientist", Analytics, US, "data-science", []string{"ml", "web"}, 8, boston, "awswrangler", false},
+	{"theo", "data-science", "DataScientist", Analytics, US, "data-science", []string{"ml", "sales"}, 7, boston, "awswrangler", true},
 	{"jana", "marketing", "Analyst", Analytics, US, "marketing", []string{"web", "sales"}, 8, boston, "console", false},
 	{"paul", "finance", "FinanceAnalyst", Finance, US, "finance", []string{"finance"}, 9, boston, "console", false},
 	{"kira", "finance", "FinanceAnalyst", Finance, EU, "finance", []string{"finance"}, 8, berlin, "jdbc", true},
-	{"olga", "platform", "DataEngineer", Analytics, EU, "platform", []string{"raw", "sales"}, 7, berlin, "cli", false},
+	{"olga", "platform", "DataEngineer", Analytics, EU, "platform", []string{"raw", "sales"}, 7, berlin, "aws-cli", false},
 }
 
 func (p person) caller(r random, at time.Time) *caller {

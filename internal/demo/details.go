@@ -320,11 +320,12 @@ func (c *Company) runLakeFormation(x *run) {
 	}
 }
 
-// record keeps an event under a new id, unless it is not delivered by Now.
+// record keeps an event under a new id, unless it is not delivered by Now, or
+// from before the trail.
 func (b *builder) record(e event) string {
 	e.at = e.at.Truncate(time.Second)
 	e.id, e.request = b.r.uuid(), b.r.uuid()
-	if e.at.Before(horizon) {
+	if e.at.Before(horizon) && !e.at.Before(firstDay) {
 		b.c.events = append(b.c.events, e)
 	}
 	return e.id
@@ -377,16 +378,45 @@ func (c *Company) List(account, region, workGroup string) []string {
 func (c *Company) WorkGroups(account, region string) []athenaapitest.WorkGroup {
 	names := []string{"primary"}
 	for k := range c.lists {
-		if k.account == account && k.region == region && k.group != "primary" {
+		if k.account == account && k.region == region {
 			names = append(names, k.group)
 		}
 	}
+	for _, x := range c.sessions {
+		if x.truth.AccountID == account && x.truth.Region == region {
+			names = append(names, x.truth.WorkGroup)
+		}
+	}
 	slices.Sort(names)
+	names = slices.Compact(names)
 	var out []athenaapitest.WorkGroup
 	for _, name := range names {
 		out = append(out, athenaapitest.WorkGroup{Name: name, CreatedAt: firstDay.AddDate(-1, 0, 0)})
 	}
 	return out
+}
+
+// workGroupTags are what the platform team has tagged work groups with. Those
+// of primary and of the partners were forgotten.
+var workGroupTags = map[string][]athenaapitest.Tag{
+	"analysts":         {{Key: "cost-center", Value: "4100"}, {Key: "team", Value: "sales"}},
+	"marketing":        {{Key: "cost-center", Value: "4200"}, {Key: "team", Value: "marketing"}},
+	"web-analytics":    {{Key: "team", Value: "web-analytics"}},
+	"data-science":     {{Key: "cost-center", Value: "4300"}, {Key: "team", Value: "data-science"}},
+	"ml-notebooks":     {{Key: "cost-center", Value: "4300"}, {Key: "team", Value: "data-science"}},
+	"spark-connect":    {{Key: "cost-center", Value: "4300"}, {Key: "team", Value: "data-science"}},
+	"platform":         {{Key: "team", Value: "platform"}},
+	"etl":              {{Key: "Team", Value: "platform"}}, // another key: case matters
+	"bi":               {{Key: "team", Value: "bi"}},
+	"finance":          {{Key: "cost-center", Value: "7000"}, {Key: "team", Value: "finance"}},
+	"finance-close":    {{Key: "cost-center", Value: "7000"}, {Key: "team", Value: "finance"}},
+	"finance-reserved": {{Key: "cost-center", Value: "7000"}, {Key: "team", Value: "finance"}},
+	"audit":            {{Key: "team", Value: "audit"}},
+}
+
+// WorkGroupTags gives the tags of a work group, by key.
+func (c *Company) WorkGroupTags(_, _, workGroup string) []athenaapitest.Tag {
+	return workGroupTags[workGroup]
 }
 
 // API is the Athena API of the company's two accounts: one user's key of the
@@ -397,6 +427,14 @@ func (c *Company) API() athenaapitest.Config {
 		Lookup:     c.Lookup,
 		List:       c.List,
 		WorkGroups: c.WorkGroups,
+		Tags:       c.WorkGroupTags,
+		Spark:      c.spark(),
+		// One id a call: at the rate that is believed of AWS the demo would
+		// take a minute for them.
+		Rates: map[string]athenaapitest.Rate{
+			"GetSession": {PerSecond: 200, Burst: 400}, "GetCalculationExecution": {PerSecond: 200, Burst: 400},
+			"ListTagsForResource": {PerSecond: 200, Burst: 400},
+		},
 		Keys: []athenaapitest.Key{{
 			ID: AccessKeyID, Secret: SecretAccessKey, Account: Analytics,
 			ARN: "arn:aws:iam::" + Analytics + ":user/athenatrail", UserID: principalID("AIDA", Analytics+"athenatrail"),

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"crypto/sha1"
 	"fmt"
 	"time"
 )
@@ -35,6 +36,7 @@ func dbt(b *builder, day time.Time, n int) {
 func airflow(b *builder, day time.Time, n int) {
 	who := bot(roleSession{account: Analytics, role: "airflow-worker", session: "i-0a1b2c3d4e5f60789", created: day, key: b.r.id("ASIA", 16), ec2: true}, "airflow")
 	b.issued(who, "ec2.amazonaws.com", EU)
+	key := dagRunKey("web_hourly")
 	for i, at := range b.spread(day, 4*time.Minute, n) {
 		table := pick(b.r, []string{"page_views", "sessions", "searches"})
 		s := statement{
@@ -44,8 +46,8 @@ func airflow(b *builder, day time.Time, n int) {
 		if i%12 == 11 {
 			s = statement{text: "MSCK REPAIR TABLE raw.app_events", kind: "DDL", sub: "MSCK_REPAIR_TABLE", database: "raw", writes: []string{"raw.app_events"}}
 		}
-		a := ask{at: at, region: EU, who: who, team: "platform", tool: "airflow", ip: "198.51.100.42", group: "etl", stmt: s, polls: 3,
-			agent: agentBoto + " Airflow/2.11.0 AmPP/9.14.0 Caller/AthenaOperator DagRunKey/" + hexUUID("dag web_hourly "+at.Format(time.RFC3339))}
+		a := ask{at: at, region: EU, who: who, team: "platform", tool: "airflow", toolDetail: key, ip: "198.51.100.42", group: "etl", stmt: s, polls: 3,
+			agent: agentAirflow + key}
 		if b.r.chance(0.02) {
 			a.fail = b.failure(s)
 		}
@@ -85,7 +87,7 @@ func dailyClose(b *builder, day time.Time, n int) {
 	var writer *caller
 	for i := range n {
 		at = at.Add(time.Duration(b.r.between(30, 300)) * time.Second)
-		a := ask{at: at, region: US, who: machine, team: "finance", tool: "step functions", ip: "states.amazonaws.com", agent: "states.amazonaws.com", group: "finance-close", polls: 1,
+		a := ask{at: at, region: US, who: machine, team: "finance", tool: "step-functions", ip: "states.amazonaws.com", agent: "states.amazonaws.com", group: "finance-close", polls: 1,
 			stmt: shapes["finance"][i%2].statement(b.r, at)}
 		switch i % 4 {
 		case 1:
@@ -97,7 +99,7 @@ func dailyClose(b *builder, day time.Time, n int) {
 				writer.lasts = chainedLength
 				b.assume(machine, writer, US, "198.51.100.45", agentLambda)
 			}
-			a.who, a.ip, a.agent, a.cases = writer, "198.51.100.45", agentLambda, []string{"service_chain"}
+			a.who, a.tool, a.ip, a.agent, a.cases = writer, "lambda", "198.51.100.45", agentLambda, []string{"service_chain"}
 			a.stmt = statement{text: "INSERT INTO finance.ledger_archive SELECT * FROM finance.ledger WHERE posting_date = DATE '" + at.Format(time.DateOnly) + "'",
 				kind: "DML", sub: "INSERT", database: "finance", reads: []string{"finance.ledger"}, writes: []string{"finance.ledger_archive"}, bytes: int64(b.r.lognormal(900*mb, 0.4))}
 		}
@@ -121,6 +123,19 @@ func reserved(b *builder, day time.Time, n int) {
 		}
 		b.start(a)
 	}
+}
+
+// agentAirflow is what Airflow's Amazon provider adds to the SDK's agent.
+const agentAirflow = agentBoto + " Airflow/2.11.0 AmPP/9.14.0 Caller/AthenaOperator DagRunKey/"
+
+// dagRunKey returns what Airflow sends for a DAG: in spite of the name, a UUID
+// of the DAG's id, version 5 in the namespace of object ids.
+func dagRunKey(dag string) string {
+	namespace := []byte{0x6b, 0xa7, 0xb8, 0x12, 0x9d, 0xad, 0x11, 0xd1, 0x80, 0xb4, 0x00, 0xc0, 0x4f, 0xd4, 0x30, 0xc8}
+	sum := sha1.Sum(append(namespace, dag...))
+	sum[6] = sum[6]&0x0f | 0x50
+	sum[8] = sum[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
 }
 
 func hexUUID(of string) string {

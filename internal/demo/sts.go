@@ -53,9 +53,10 @@ func roleResource(who *caller) string {
 	return `[{"accountId":"` + who.account + `","type":"AWS::IAM::Role","ARN":"` + who.role + `"}]`
 }
 
-// assume records that one session assumed a role. Across accounts both receive
-// a copy; the other one's tells no more of the caller than its id.
-func (b *builder) assume(from, to *caller, region, ip, agent string) {
+// assume records that one session assumed a role, and returns the event's id.
+// Across accounts both receive a copy; the other one's tells no more of the
+// caller than its id.
+func (b *builder) assume(from, to *caller, region, ip, agent string) string {
 	params, response := b.assumed(to)
 	e := event{
 		at: to.created, account: from.account, region: region, source: stsSource, name: "AssumeRole", identity: from.identity,
@@ -68,7 +69,7 @@ func (b *builder) assume(from, to *caller, region, ip, agent string) {
 		e.account = to.account
 		e.identity = object("type", "AWSAccount", "principalId", id, "accountId", from.account)
 	}
-	b.record(e)
+	return b.record(e)
 }
 
 // signIn records what Identity Center does when a person starts a session.

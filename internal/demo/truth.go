@@ -71,20 +71,6 @@ type Truth struct {
 	at time.Time
 }
 
-// A SparkTruth is what really happened in one notebook session.
-type SparkTruth struct {
-	What         string   `json:"what"` // session
-	SessionID    string   `json:"session_id"`
-	AccountID    string   `json:"account_id"`
-	Region       string   `json:"region_name"`
-	NotebookID   string   `json:"notebook_id"`
-	Person       string   `json:"person"`
-	StartedAt    string   `json:"started_at"`
-	EndedBy      string   `json:"ended_by,omitempty"` // empty: it timed out
-	Calculations []string `json:"calculation_execution_ids"`
-	Cases        []string `json:"cases,omitempty"`
-}
-
 // price computes what a start costs by the rules of Athena's pricing page,
 // apart from the program's own computation. Prices are of the regions that the
 // company uses.
@@ -128,10 +114,8 @@ func (c *Company) Truths() []Truth {
 	return out
 }
 
-// SparkTruths returns what is true of each notebook session.
-func (c *Company) SparkTruths() []SparkTruth { return c.spark }
-
-// WriteTruth writes one JSON line for each start and each notebook session.
+// WriteTruth writes one JSON line for each start, each Spark session, each
+// calculation and each finding.
 func (c *Company) WriteTruth(path string) (err error) {
 	defer func() {
 		if err != nil {
@@ -153,9 +137,21 @@ func (c *Company) WriteTruth(path string) (err error) {
 			err = enc.Encode(&c.runs[i].truth)
 		}
 	}
-	for i := range c.spark {
+	for _, x := range c.sessions {
 		if err == nil {
-			err = enc.Encode(&c.spark[i])
+			err = enc.Encode(&x.truth)
+		}
+	}
+	for _, x := range c.sessions {
+		for _, y := range x.calculations {
+			if err == nil {
+				err = enc.Encode(&y.truth)
+			}
+		}
+	}
+	for i := range c.findings {
+		if err == nil {
+			err = enc.Encode(&c.findings[i])
 		}
 	}
 	if err == nil {
