@@ -19,7 +19,7 @@ type Event struct {
 	QueryExecutionID string    `parquet:"query_execution_id,optional"`
 	Time             time.Time `parquet:"event_time,timestamp(millisecond:local)"`
 	Name             string    `parquet:"event_name"`
-	SessionID        string    `parquet:"session_id,optional"` // of Athena for Apache Spark
+	SessionID        string    `parquet:"session_id,optional"` // of Athena for Apache Spark, also where its code called
 	AccessKeyHash    string    `parquet:"access_key_hash,optional"`
 	SharedEventID    string    `parquet:"shared_event_id,optional"`
 	TextHash         string    `parquet:"text_hash,optional"` // of SQL that the record held in clear
@@ -32,13 +32,14 @@ type Event struct {
 }
 
 // A SessionEvent is one of the few events that start or end a session of
-// Athena for Apache Spark, stored again apart because a session's human is
-// looked for over many days. Its key is ID and SessionID.
+// Athena for Apache Spark or one of its calculations, stored again apart
+// because a session's human and its calculations are looked for over many
+// days. Its key is ID and SessionID.
 type SessionEvent struct {
 	Home Partition `parquet:"-"`
 
 	ID        string    `parquet:"event_id"`
-	SessionID string    `parquet:"session_id,optional"`
+	SessionID string    `parquet:"session_id,optional"` // NULL when a start got none
 	Time      time.Time `parquet:"event_time,timestamp(millisecond:local)"`
 	Name      string    `parquet:"event_name"`
 	Updated   bool      `parquet:"updated"`
@@ -49,12 +50,16 @@ type SessionEvent struct {
 type QueryText struct {
 	Home Partition `parquet:"-"`
 
-	TextHash    string   `parquet:"text_hash"` // SHA-256 of the text in hex
-	QueryString string   `parquet:"query_string,optional"`
-	Fingerprint string   `parquet:"query_fingerprint,optional"`
-	Tables      []string `parquet:"tables,optional,list"`
-	Comment     string   `parquet:"comment,optional"` // a tool's marker comment
-	Probe       *bool    `parquet:"probe"`
+	TextHash    string `parquet:"text_hash"` // SHA-256 of the text in hex
+	QueryString string `parquet:"query_string,optional"`
+	Fingerprint string `parquet:"query_fingerprint,optional"`
+
+	// What a text that is not kept whole could no longer give. Tables are as
+	// the SQL names them, without the query's context.
+	Tables        []string `parquet:"tables,optional,list"`         // read or written
+	TablesWritten []string `parquet:"tables_written,optional,list"` // those of them that it changes
+	Comment       string   `parquet:"comment,optional"`             // a tool's marker comment
+	Probe         *bool    `parquet:"probe"`
 }
 
 // A RoleSession is one issue of temporary credentials, from a record of
@@ -123,6 +128,13 @@ type Detail struct {
 	TextHash    string    `parquet:"text_hash,optional"`
 	Answer      string    `parquet:"answer,optional"` // the API's JSON in canonical form, without the SQL
 }
+
+// Kinds of references.
+const (
+	KindAccount      = "account"       // the id is the account's; Answer has Name
+	KindWorkGroup    = "work_group"    // the id is its name; Answer has Tags, a list of Key and Value
+	KindIdentityUser = "identity_user" // the id is Identity Center's; Answer has Email and Name
+)
 
 // A Reference is an account, work group, identity user or table as AWS
 // described it on a day. Its key is Kind and ID.

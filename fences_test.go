@@ -133,13 +133,21 @@ func TestRootImportsStandardLibraryOnly(t *testing.T) {
 // pure are the packages whose results depend on their arguments alone, with
 // what they may depend on beside the standard library.
 var pure = map[string][]string{
-	"":                  {},
-	"internal/identity": {module},
-	"internal/price":    {module},
+	"":                    {},
+	"internal/glob":       {},
+	"internal/sqllex":     {},
+	"internal/annotation": {module + "/internal/sqllex"},
+	"internal/tool":       {module, module + "/internal/annotation", module + "/internal/sqllex"},
+	"internal/team":       {module, module + "/internal/glob"},
+	"internal/price":      {module},
+	"internal/identity": {
+		module, module + "/internal/annotation", module + "/internal/glob", module + "/internal/spelling", module + "/internal/sqllex",
+	},
 	// Derive decodes the records that the lake stores, with the decoder of
 	// log files, which stands on an inflater and on the CPU's features.
 	"internal/derive": {
-		module, module + "/cloudtrail", module + "/internal/identity", module + "/internal/price",
+		module, module + "/cloudtrail", module + "/internal/annotation", module + "/internal/glob", module + "/internal/identity",
+		module + "/internal/price", module + "/internal/spelling", module + "/internal/sqllex", module + "/internal/team", module + "/internal/tool",
 		module + "/internal/inflate", module + "/internal/jsonskip",
 		"github.com/klauspost/compress/", "golang.org/x/sys/cpu",
 	},
@@ -207,7 +215,8 @@ func TestAWSIsImportedAtItsDoorsOnly(t *testing.T) {
 		"internal/source":    "log files in S3",
 		"internal/lake":      "a lake in S3",
 		"internal/config":    "a configuration in S3 or the parameter store",
-		"internal/athenaapi": "what Athena knows of query executions",
+		"internal/athenaapi": "what Athena knows of query executions and sessions",
+		"internal/directory": "the users of Identity Center, the accounts of an organization",
 		"internal/cli":       "it gives the client of S3 to those who asked for one, and the demo's invented credentials",
 		"internal/s3test":    "a client of the S3 server that tests start",
 	}

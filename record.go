@@ -39,7 +39,7 @@ type Record struct {
 	Catalog                string
 	Database               string
 	QueryString            string // the SQL where an old trail still holds it; empty when masked
-	SessionID              string
+	SessionID              string // of Athena for Apache Spark; of a call by a session's code, that session
 	NotebookID             string
 	CalculationExecutionID string
 }

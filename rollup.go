@@ -92,6 +92,16 @@ type UsageRollup struct {
 	Latency40 int64 `parquet:"latency_40"`
 }
 
+// A TableRollup sums the executions of one quarter hour that share a
+// [UsageKey] and touched a table. An execution counts whole for each of its
+// tables, so that rows of several tables must not be added up.
+type TableRollup struct {
+	TableName string `parquet:"table_name"` // catalog.database.table
+	Written   bool   `parquet:"written"`    // the executions changed the table
+
+	UsageRollup
+}
+
 // LatencyBuckets is how many latency columns a roll-up has.
 const LatencyBuckets = 40
 

@@ -140,7 +140,8 @@ type QueryExecution struct {
 	TextHash          string   `parquet:"text_hash,optional"`
 	TextDt            string   `parquet:"text_dt,optional"` // the day under which query_texts holds it
 	QueryFingerprint  string   `parquet:"query_fingerprint,optional"`
-	TablesAccessed    []string `parquet:"tables_accessed,optional,list"`
+	TablesAccessed    []string `parquet:"tables_accessed,optional,list"` // catalog.database.table in lower case, read or written
+	TablesWritten     []string `parquet:"tables_written,optional,list"`  // those of them that it changed
 	DatabasesAccessed []string `parquet:"databases_accessed,optional,list"`
 	TablesSource      string   `parquet:"tables_source,optional"`
 	Probe             bool     `parquet:"probe"`

@@ -68,7 +68,7 @@ func collectPinned(ctx context.Context, from, to, clock, api string) error {
 	if err != nil {
 		return err
 	}
-	people, err := identity.NewSettings(nil)
+	people, err := identity.NewSettings(identity.SettingsOptions{})
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func collectPinned(ctx context.Context, from, to, clock, api string) error {
 	sum, err := collect.Run(ctx, collect.Options{
 		Lake: l, Ledger: ledger.New(l), Sources: []source.Source{src}, Limits: cloudtrail.DefaultLimits,
 		Settings: &derive.Settings{Identity: people, Prices: prices},
-		Details:  pinnedDetails{conn, athenaapi.NewPacers(200)},
+		Details:  pinnedDetails{conn, fastPacers()},
 		Jobs:     2, Now: now, RunID: "pid-" + strconv.Itoa(os.Getpid()) + "-" + strconv.FormatInt(time.Now().UnixNano(), 36),
 	})
 	if err != nil {
@@ -170,7 +170,10 @@ func (s *story) serve(t testing.TB, change func(*athenaapitest.Config)) *athenaa
 	config := s.company.API()
 	// The children come and go faster than real ones; the quota is another
 	// test's.
-	config.Rates = map[string]athenaapitest.Rate{"BatchGetQueryExecution": athenaapitest.Unlimited}
+	config.Rates = map[string]athenaapitest.Rate{}
+	for _, operation := range []string{athenaapi.OpBatchGetQueryExecution, athenaapi.OpGetSession, athenaapi.OpGetCalculationExecution} {
+		config.Rates[operation] = athenaapitest.Unlimited
+	}
 	if change != nil {
 		change(&config)
 	}
@@ -202,4 +205,12 @@ func (s *story) undisturbed(t testing.TB) (files map[string]string, took time.Du
 		t.Fatalf("the undisturbed lake has %d files: %v", len(files), files)
 	}
 	return files, took
+}
+
+// fastPacers ask as fast as a test can wait for.
+func fastPacers() *athenaapi.Pacers {
+	p := athenaapi.NewPacers(200)
+	p.SetRate(athenaapi.OpGetSession, 200)
+	p.SetRate(athenaapi.OpGetCalculationExecution, 200)
+	return p
 }

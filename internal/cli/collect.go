@@ -91,12 +91,12 @@ func (a *app) collect(ctx context.Context, o collectOptions) error {
 		}
 		sources = append(sources, src)
 	}
-	var details collect.Details
+	var clients *askers
 	if e.Details == config.DetailsAPI {
-		details = &askers{env: e, pacers: athenaapi.NewPacers(e.Rates.BatchGetQueryExecution)}
+		clients = &askers{env: e, pacers: e.pacers()}
 	}
-	sum, err := a.run(ctx, e, collect.Options{
-		Sources: sources, From: from, To: to, Lookback: e.Lookback, Details: details, Now: now, DryRun: o.dryRun,
+	sum, err := a.run(ctx, e, clients, collect.Options{
+		Sources: sources, From: from, To: to, Lookback: e.Lookback, Now: now, DryRun: o.dryRun,
 	})
 	if err != nil {
 		return err
@@ -130,8 +130,9 @@ func limitMemory() {
 	}
 }
 
-// run does one collection run into the lake of the configuration.
-func (a *app) run(ctx context.Context, e *env, o collect.Options) (*collect.Summary, error) {
+// run does one collection run into the lake of the configuration. Without
+// clients Athena is not asked.
+func (a *app) run(ctx context.Context, e *env, clients *askers, o collect.Options) (*collect.Summary, error) {
 	limitMemory()
 	l, err := e.newLake(ctx)
 	if err != nil {
@@ -140,6 +141,10 @@ func (a *app) run(ctx context.Context, e *env, o collect.Options) (*collect.Summ
 	if o.Settings, err = e.settings(); err != nil {
 		return nil, err
 	}
+	if clients != nil {
+		o.Details = clients
+	}
+	o.References = e.references(o.Settings, clients)
 	bar := a.progress()
 	defer bar.close()
 	o.Lake, o.Ledger = l, ledger.New(l)
@@ -222,6 +227,15 @@ func thousands(n int64) string {
 	return s
 }
 
+// pacers returns how fast the configuration lets Athena be asked.
+func (e *env) pacers() *athenaapi.Pacers {
+	p := athenaapi.NewPacers(e.Rates.BatchGetQueryExecution)
+	p.SetRate(athenaapi.OpGetSession, e.Rates.GetSession)
+	p.SetRate(athenaapi.OpGetCalculationExecution, e.Rates.GetCalculationExecution)
+	p.SetRate(athenaapi.OpListTagsForResource, e.Rates.ListTagsForResource)
+	return p
+}
+
 // askers make clients of Athena for accounts and regions as they are needed.
 type askers struct {
 	env    *env
@@ -231,6 +245,19 @@ type askers struct {
 }
 
 func (s *askers) Of(ctx context.Context, account, region string) (collect.Asker, error) {
+	client, err := s.client(ctx, account, region)
+	switch {
+	case errors.Is(err, awsconn.ErrNoRole):
+		return nil, collect.ErrNoRole
+	case err != nil || client == nil:
+		return nil, err
+	}
+	return client, nil
+}
+
+// client returns a client of Athena in an account and region, nil where the
+// configuration wants nothing asked there.
+func (s *askers) client(ctx context.Context, account, region string) (*athenaapi.Client, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.wanted(account, region) {
@@ -241,9 +268,6 @@ func (s *askers) Of(ctx context.Context, account, region string) (collect.Asker,
 		return nil, err
 	}
 	cfg, err := conn.Config(ctx, account, region)
-	if errors.Is(err, awsconn.ErrNoRole) {
-		return nil, collect.ErrNoRole
-	}
 	if err != nil {
 		return nil, err
 	}

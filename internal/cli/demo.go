@@ -12,10 +12,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/spf13/cobra"
 
-	"github.com/athenatrail/athenatrail/internal/athenaapi"
 	"github.com/athenatrail/athenatrail/internal/athenaapi/athenaapitest"
 	"github.com/athenatrail/athenatrail/internal/awsconn"
 	"github.com/athenatrail/athenatrail/internal/collect"
+	"github.com/athenatrail/athenatrail/internal/config"
 	"github.com/athenatrail/athenatrail/internal/demo"
 	"github.com/athenatrail/athenatrail/internal/lake"
 	"github.com/athenatrail/athenatrail/internal/report"
@@ -25,9 +25,9 @@ import (
 // demoLake is where demo puts its lake: never where a real one is looked for.
 const demoLake = "./athenatrail-demo"
 
-// demoRate is how many calls a second demo makes for an account and region.
+// demoRates are how many calls a second demo makes for an account and region.
 // Nobody else uses that quota, so it may be used up.
-const demoRate = 20
+var demoRates = config.Rates{BatchGetQueryExecution: 20, GetSession: 100, GetCalculationExecution: 100, ListTagsForResource: 100}
 
 type demoOptions struct {
 	out    string
@@ -65,11 +65,18 @@ func (a *app) demo(ctx context.Context, o demoOptions) error {
 	if err != nil {
 		return err
 	}
+	c.Rates = demoRates
 	e := &env{Config: c}
 	if !a.flags.Changed("lake") {
 		e.Lake = demoLake
 	}
+	if isS3(e.Lake) {
+		return usage("demo: --lake %s: want a folder on disk", e.Lake)
+	}
 	if err := emptyDemoLake(ctx, e.Lake); err != nil {
+		return err
+	}
+	if e.Config, err = a.demoConfig(ctx, e); err != nil {
 		return err
 	}
 	trail := o.out
@@ -102,9 +109,8 @@ func (a *app) demo(ctx context.Context, o demoOptions) error {
 	if err != nil {
 		return err
 	}
-	sum, err := a.run(ctx, e, collect.Options{
+	sum, err := a.run(ctx, e, &askers{env: e, pacers: e.pacers()}, collect.Options{
 		Sources: []source.Source{demoSource{src}},
-		Details: &askers{env: e, pacers: athenaapi.NewPacers(demoRate)},
 		Now:     company.Now,
 	})
 	if err != nil {
@@ -118,17 +124,48 @@ func (a *app) demo(ctx context.Context, o demoOptions) error {
 	}
 	a.note("look further, for instance:")
 	for _, line := range []string{
-		"athenatrail report queries --lake %s --from 2026-09-28 --limit 10",
-		"athenatrail report usage --by team,work_group_name --lake %s",
-		"athenatrail report denied --lake %s --from 2026-09-28",
-		"athenatrail report health --lake %s",
+		"cd " + e.Lake + "        # its athenatrail.yaml names the lake, teams and people",
+		"athenatrail report users",
+		"athenatrail report jobs --from 2026-09-28",
+		"athenatrail report notebooks --from 2026-09-28",
+		"athenatrail report queries --from 2026-09-28 --limit 10",
+		"athenatrail report health",
 	} {
-		a.note("  "+line, e.Lake)
+		a.note("  %s", line)
 	}
 	if sum.Incomplete() {
 		return a.finish(e, sum)
 	}
 	return nil
+}
+
+// Files beside the demo's lake: its configuration and its directory.
+const (
+	demoConfigFile    = config.DefaultFile
+	demoDirectoryFile = "people.csv"
+)
+
+// demoConfig writes the company's configuration into the lake's folder, where
+// reports find it, and reads it as they will.
+func (a *app) demoConfig(ctx context.Context, e *env) (*config.Config, error) {
+	if err := os.MkdirAll(e.Lake, 0o755); err != nil {
+		return nil, fmt.Errorf("make the demo's folder: %w", err)
+	}
+	file := filepath.Join(e.Lake, demoConfigFile)
+	for name, text := range map[string]string{
+		file:                                     demo.Configuration(".", demoDirectoryFile),
+		filepath.Join(e.Lake, demoDirectoryFile): demo.Directory(),
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			return nil, fmt.Errorf("write the demo's configuration: %w", err)
+		}
+	}
+	c, err := config.Load(ctx, config.Options{File: file})
+	if err != nil {
+		return nil, err
+	}
+	c.Rates, c.Timezone, c.Jobs, c.Lake = e.Rates, e.Timezone, e.Jobs, e.Lake
+	return c, nil
 }
 
 // demoSource gives the log files a name that is the same in every run.
@@ -153,10 +190,21 @@ func emptyDemoLake(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := lake.Open(ctx, store); err != nil {
+	if _, err := lake.Open(ctx, store); err != nil && !interrupted(entries) {
 		return hint(fmt.Errorf("demo: %s is there and is no lake of a demo", dir), "move it away, or name another folder with --lake")
 	}
 	return os.RemoveAll(dir)
+}
+
+// interrupted reports whether a demo ended before it had a lake: there is its
+// configuration and nothing else.
+func interrupted(entries []os.DirEntry) bool {
+	for _, e := range entries {
+		if e.Name() != demoConfigFile && e.Name() != demoDirectoryFile {
+			return false
+		}
+	}
+	return true
 }
 
 // demoConn connects to the loopback API as a user of the invented company,

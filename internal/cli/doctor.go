@@ -207,7 +207,7 @@ func (d *doctor) athena(ctx context.Context) {
 			accounts = append(accounts, account.ID)
 		}
 	}
-	asked := &askers{env: d.env, pacers: athenaapi.NewPacers(d.Rates.BatchGetQueryExecution)}
+	asked := &askers{env: d.env, pacers: d.pacers()}
 	for _, account := range accounts {
 		for _, region := range d.regionsOf(account, conn.Region()) {
 			subject := account + " " + region

@@ -13,15 +13,19 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/athenatrail/athenatrail/internal/annotation"
 	"github.com/athenatrail/athenatrail/internal/awsconn"
 	"github.com/athenatrail/athenatrail/internal/config"
 	"github.com/athenatrail/athenatrail/internal/derive"
+	"github.com/athenatrail/athenatrail/internal/directory"
+	"github.com/athenatrail/athenatrail/internal/glob"
 	"github.com/athenatrail/athenatrail/internal/identity"
 	"github.com/athenatrail/athenatrail/internal/lake"
 	"github.com/athenatrail/athenatrail/internal/ledger"
 	"github.com/athenatrail/athenatrail/internal/price"
 	"github.com/athenatrail/athenatrail/internal/report"
 	"github.com/athenatrail/athenatrail/internal/source"
+	"github.com/athenatrail/athenatrail/internal/team"
 )
 
 // An env is what a command works with, made of the configuration as far as it
@@ -130,11 +134,29 @@ func (e *env) settings() (*derive.Settings, error) {
 	if err != nil {
 		return nil, asUsage(err)
 	}
-	people, err := identity.NewSettings(e.SharedPrincipals)
+	var people *identity.Directory
+	if e.Directory.File != "" {
+		if people, err = directory.ReadFile(e.Directory.File); err != nil {
+			return nil, asUsage(err)
+		}
+	}
+	ladder, err := identity.NewSettings(identity.SettingsOptions{SharedPrincipals: e.SharedPrincipals, Directory: people})
 	if err != nil {
 		return nil, asUsage(err)
 	}
-	return &derive.Settings{Identity: people, Prices: table}, nil
+	notes, err := annotation.NewPatterns(e.Comments)
+	if err != nil {
+		return nil, asUsage(err)
+	}
+	teams, err := team.New(e.Teams)
+	if err != nil {
+		return nil, asUsage(err)
+	}
+	settings := &derive.Settings{Identity: ladder, Prices: table, Notes: notes, Teams: teams}
+	for _, p := range e.OwnPrincipals {
+		settings.Own = append(settings.Own, glob.New(p))
+	}
+	return settings, nil
 }
 
 // A readLake is a lake opened for reports.

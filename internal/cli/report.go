@@ -24,30 +24,36 @@ type reportOptions struct {
 func (a *app) reportCommand() *cobra.Command {
 	var o reportOptions
 	c := &cobra.Command{
-		Use:   "report VIEW",
+		Use:   "report VIEW [ARG]",
 		Short: "Answer one of the program's own questions about the lake",
 		Long: `Answer one of the program's own questions about the lake, by default over the 7
 days before the moment up to which it is complete. --from is included, --to is
-not. The views:
+not. A view about one thing takes its name as ARG. The views:
 
 ` + viewList(),
 		Example: `  athenatrail report overview --from 30d
   athenatrail report usage --by team,day --where account_id=111122223333 --output csv
-  athenatrail report queries --where person=rosa@example.com --limit 20`,
-		Args: cobra.ExactArgs(1),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+  athenatrail report queries --where person=rosa@example.com --limit 20
+  athenatrail report notebook-activity churn-model --from 30d`,
+		Args: cobra.RangeArgs(1, 2),
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
 			var names []string
 			for _, v := range report.Views() {
 				names = append(names, v.Name+"\t"+v.Summary)
 			}
 			return append(names, healthView+"\t"+healthSummary), cobra.ShellCompDirectiveNoFileComp
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return a.report(cmd.Context(), args[0], o) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.report(cmd.Context(), args[0], strings.Join(args[1:], ""), o)
+		},
 	}
 	f := c.Flags()
 	f.StringVar(&o.from, "from", "", "from this time on: 2026-11-01, an RFC 3339 time, 7d, yesterday (default: 7 days before --to)")
 	f.StringVar(&o.to, "to", "", "before this time (default: the moment up to which the lake is complete)")
-	f.StringSliceVar(&o.by, "by", nil, "what to group by, for usage: "+strings.Join(groupings(), ", "))
+	f.StringSliceVar(&o.by, "by", nil, "what to group by, for usage and changes: "+strings.Join(groupings(), ", "))
 	f.StringArrayVar(&o.where, "where", nil, "keep the rows with column=value or column!=value; * stands for any text; repeatable")
 	f.IntVar(&o.limit, "limit", 0, "at most so many rows, 0 for all (default: what fits the view)")
 	f.BoolVar(&o.probes, "probes", false, "count probes such as SELECT 1 in rankings")
@@ -59,9 +65,9 @@ not. The views:
 func viewList() string {
 	var b strings.Builder
 	for _, v := range report.Views() {
-		fmt.Fprintf(&b, "  %-16s %s\n", v.Name, v.Summary)
+		fmt.Fprintf(&b, "  %-26s %s\n", strings.TrimSpace(v.Name+" "+v.Argument), v.Summary)
 	}
-	fmt.Fprintf(&b, "  %-16s %s\n", healthView, healthSummary)
+	fmt.Fprintf(&b, "  %-26s %s\n", healthView, healthSummary)
 	return strings.TrimRight(b.String(), "\n")
 }
 
@@ -73,7 +79,7 @@ func groupings() []string {
 	return v.By
 }
 
-func (a *app) report(ctx context.Context, name string, o reportOptions) error {
+func (a *app) report(ctx context.Context, name, arg string, o reportOptions) error {
 	a.wide = o.wide
 	if name != healthView {
 		view, err := report.Lookup(name)
@@ -83,8 +89,10 @@ func (a *app) report(ctx context.Context, name string, o reportOptions) error {
 		if !a.flags.Changed("limit") {
 			o.limit = view.Limit
 		}
+	} else if arg != "" {
+		return usage("report health takes no %q", arg)
 	}
-	params := report.Params{By: o.by, Limit: o.limit, Probes: o.probes, Own: o.own}
+	params := report.Params{Arg: arg, By: o.by, Limit: o.limit, Probes: o.probes, Own: o.own}
 	if o.limit < 0 {
 		return usage("--limit %d: want 0 for all, or more", o.limit)
 	}

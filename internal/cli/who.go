@@ -13,21 +13,22 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/athenatrail/athenatrail"
-	"github.com/athenatrail/athenatrail/cloudtrail"
 	"github.com/athenatrail/athenatrail/internal/format"
 	"github.com/athenatrail/athenatrail/internal/identity"
-	"github.com/athenatrail/athenatrail/internal/lake"
+	"github.com/athenatrail/athenatrail/internal/rebuild"
 	"github.com/athenatrail/athenatrail/internal/report"
+	"github.com/athenatrail/athenatrail/internal/tool"
 )
 
 func (a *app) whoCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "who ID",
-		Short: "Everything known of one query execution, with the evidence",
-		Long: `Everything known of one query execution: who ran it and how that is known, from
-where, the SQL, what it scanned, what it cost and how that was computed, and the
-record of the trail that started it. ID is a query execution id or an event id,
-or the first eight characters of one.`,
+		Short: "Everything known of one query execution, session or calculation, with the evidence",
+		Long: `Everything known of one query execution, or of one session or calculation of
+Athena for Apache Spark: who ran it and how that is known, from where, the SQL or
+the cells, what it scanned or worked, what it cost and how that was computed, and
+the record of the trail that started it. ID is the id of one of these or of an
+event, or the first eight characters of one.`,
 		Example: `  athenatrail who 11111111-2222-4333-8444-555555555555
   athenatrail who 11111111 --output json`,
 		Args: cobra.ExactArgs(1),
@@ -39,6 +40,7 @@ or the first eight characters of one.`,
 // that were tried.
 type chain struct {
 	Steps  []identity.Step
+	Tool   tool.Tool
 	Record json.RawMessage // the start event's, canonical
 }
 
@@ -62,9 +64,20 @@ func (a *app) who(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
+		builder := &rebuild.Builder{Lake: r.Lake, Settings: settings}
+		if len(w.Sessions)+len(w.Calculations) > 0 || w.Kind == report.WhoSession || w.Kind == report.WhoCalculation {
+			story, err := sparkEvidence(ctx, builder, w)
+			if err != nil {
+				return err
+			}
+			if f == format.JSON {
+				return whoSparkJSON(a.stdout, story)
+			}
+			return whoSparkText(a.stdout, story, e.Timezone)
+		}
 		chains := make([]chain, len(w.Executions))
 		for i, x := range w.Executions {
-			if chains[i], err = evidence(ctx, r.Lake, x, settings.Identity); err != nil {
+			if chains[i], err = evidence(ctx, builder, x); err != nil {
 				return err
 			}
 		}
@@ -75,39 +88,35 @@ func (a *app) who(ctx context.Context, id string) error {
 	})
 }
 
-// evidence reads the start event of an execution from the facts.
-func evidence(ctx context.Context, l *lake.Lake, x report.Execution, s *identity.Settings) (c chain, err error) {
-	if x.EventID == "" {
+// evidence resolves the start event of an execution again, from the facts.
+func evidence(ctx context.Context, b *rebuild.Builder, x report.Execution) (c chain, err error) {
+	home := athenatrail.Partition{Date: x.Date, Account: x.AccountID, Region: x.RegionName}
+	return resolve(ctx, b, home, x.EventID, func(e *athenatrail.Event) bool { return e.QueryExecutionID == x.QueryExecutionID })
+}
+
+// resolve resolves an event of a day again: the one with that id for which is
+// holds. What is not there has an empty chain.
+func resolve(ctx context.Context, b *rebuild.Builder, home athenatrail.Partition, id string, is func(*athenatrail.Event) bool) (c chain, err error) {
+	if id == "" {
 		return c, nil
 	}
-	home := athenatrail.Partition{Date: x.Date, Account: x.AccountID, Region: x.RegionName}
-	for e, err := range lake.Read(ctx, l, lake.Events, home) {
-		if err != nil {
-			return c, err
-		}
-		if e.ID != x.EventID || e.QueryExecutionID != x.QueryExecutionID {
-			continue
-		}
-		r, err := cloudtrail.DecodeRecord(e.Record)
-		if err != nil {
-			return c, err
-		}
-		return chain{identity.Explain(&r, s), json.RawMessage(e.Record)}, nil
+	e, steps, with, err := b.Explain(ctx, home, func(e *athenatrail.Event) bool { return e.ID == id && is(e) })
+	if errors.Is(err, rebuild.ErrNoEvent) {
+		return c, nil
 	}
-	return c, nil
+	if err != nil {
+		return c, err
+	}
+	return chain{steps, with, json.RawMessage(e.Record)}, nil
 }
 
 func whoJSON(out io.Writer, w *report.Who, chains []chain) error {
-	type step struct {
-		Rung     string `json:"rung"`
-		Answered bool   `json:"answered"`
-		Why      string `json:"why"`
-	}
 	type execution struct {
-		Date   string          `json:"dt"`
-		Row    any             `json:"query_execution"`
-		Ladder []step          `json:"ladder"`
-		Record json.RawMessage `json:"start_event,omitempty"`
+		Date    string          `json:"dt"`
+		Row     any             `json:"query_execution"`
+		Ladder  []jsonStep      `json:"ladder"`
+		ToolWhy string          `json:"tool_why,omitempty"`
+		Record  json.RawMessage `json:"start_event,omitempty"`
 	}
 	answer := struct {
 		ID         string        `json:"id"`
@@ -121,11 +130,8 @@ func whoJSON(out io.Writer, w *report.Who, chains []chain) error {
 		answer.SQL = &w.Text.QueryString
 	}
 	for i, x := range w.Executions {
-		steps := []step{}
-		for _, s := range chains[i].Steps {
-			steps = append(steps, step{s.Rung, s.Answered, s.Why})
-		}
-		answer.Executions = append(answer.Executions, execution{x.Date.String(), report.RowJSON(x.QueryExecution), steps, chains[i].Record})
+		c := chains[i]
+		answer.Executions = append(answer.Executions, execution{x.Date.String(), report.RowJSON(x.QueryExecution), jsonSteps(c.Steps), c.why(), c.Record})
 	}
 	for _, row := range w.Activity {
 		answer.Activity = append(answer.Activity, report.RowJSON(row))
@@ -133,6 +139,45 @@ func whoJSON(out io.Writer, w *report.Who, chains []chain) error {
 	enc := json.NewEncoder(out)
 	enc.SetIndent("", "  ")
 	return enc.Encode(answer)
+}
+
+type jsonStep struct {
+	Rung     string         `json:"rung"`
+	Answered bool           `json:"answered"`
+	Why      string         `json:"why"`
+	Evidence []jsonEvidence `json:"evidence,omitempty"`
+}
+
+type jsonEvidence struct {
+	EventID   string     `json:"event_id,omitempty"`
+	EventName string     `json:"event_name,omitempty"`
+	AccountID string     `json:"account_id,omitempty"`
+	Time      *time.Time `json:"event_time,omitempty"`
+	Says      string     `json:"says"`
+}
+
+func jsonSteps(steps []identity.Step) []jsonStep {
+	out := []jsonStep{}
+	for _, s := range steps {
+		step := jsonStep{Rung: s.Rung, Answered: s.Answered, Why: s.Why}
+		for _, e := range s.Evidence {
+			evidence := jsonEvidence{EventID: e.EventID, EventName: e.EventName, AccountID: e.AccountID, Says: e.Says}
+			if !e.Time.IsZero() {
+				evidence.Time = &e.Time
+			}
+			step.Evidence = append(step.Evidence, evidence)
+		}
+		out = append(out, step)
+	}
+	return out
+}
+
+// why returns by what the tool is known, or "" without a start event.
+func (c *chain) why() string {
+	if c.Record == nil {
+		return ""
+	}
+	return c.Tool.Why()
 }
 
 // whoText tells the story of an execution, in the order in which one asks.
@@ -147,21 +192,26 @@ func whoText(out io.Writer, w *report.Who, chains []chain, zone *time.Location) 
 			p.printf("  %s\n", format.Safe(strings.ReplaceAll(line, "\t", "    ")))
 		}
 	}
+	p.events(w, "query_execution_id")
+	return p.err
+}
+
+// events prints the events that name an id in a column of activity.
+func (p *page) events(w *report.Who, column string) {
 	p.heading("Events that name it")
-	tab := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	var b strings.Builder
+	tab := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, e := range w.Activity {
 		fmt.Fprintf(tab, "  %s\t%s\t%s\t%s\t%s\n", p.time(e.EventTime), format.Safe(e.EventName), format.Safe(e.Person), format.Safe(e.ErrorCode), format.Safe(e.EventID))
 	}
 	for _, poll := range w.Polls {
 		fmt.Fprintf(tab, "  %s\t%s\t%s\t\t%s in all, to %s\n", p.time(poll.First), format.Safe(poll.EventName), format.Safe(poll.Person), count(poll.Count, "call"), p.time(poll.Last))
 	}
-	if err := tab.Flush(); err != nil {
-		return err
-	}
+	tab.Flush()
+	p.printf("%s", b.String())
 	if w.More {
-		p.printf("  and more: athenatrail query \"SELECT * FROM activity WHERE query_execution_id = '%s'\"\n", format.Safe(w.ID))
+		p.printf("  and more: athenatrail query \"SELECT * FROM activity WHERE %s = '%s'\"\n", column, format.Safe(strings.ReplaceAll(w.ID, "'", "''")))
 	}
-	return p.err
 }
 
 // A page is text that is being printed; it keeps the first error.
@@ -212,29 +262,7 @@ func (p *page) execution(x report.Execution, c chain) {
 	if x.Gap != "" {
 		p.row("gap", x.Gap+": "+gapTexts[x.Gap])
 	}
-	p.heading("Who")
-	p.row("person", fmt.Sprintf("%s (%s)", x.Person, x.PersonKind))
-	how := x.PersonSource
-	if x.PersonTrust != "" {
-		how += ", " + x.PersonTrust
-	}
-	p.row("known by", how)
-	p.row("team", x.Team)
-	p.row("principal", x.PrincipalARN)
-	p.row("role", x.RoleName)
-	p.row("session name", x.RoleSessionName)
-	p.row("invoked by", x.InvokedBy)
-	p.row("address", x.SourceIP)
-	p.row("agent", x.UserAgent)
-	p.heading("How that is known")
-	for _, s := range c.Steps {
-		mark := "no "
-		if s.Answered {
-			mark = "yes"
-		}
-		p.printf("  %s %-16s %s\n", mark, s.Rung, format.Safe(s.Why))
-	}
-	p.printf("  start event      %s\n", format.Safe(x.EventID))
+	p.caller(x.Who, x.Where, x.EventID, c)
 	p.heading("What")
 	p.row("account", x.AccountID+" "+x.RegionName)
 	p.row("work group", x.WorkGroupName)
@@ -254,6 +282,59 @@ func (p *page) execution(x report.Execution, c chain) {
 	p.row("time", timesText(x.QueryExecution))
 	if x.DPUCount != nil {
 		p.row("capacity", fmt.Sprintf("%g DPU", *x.DPUCount))
+	}
+}
+
+// caller prints who made the call of a row, and how that is known.
+func (p *page) caller(who athenatrail.Who, where athenatrail.Where, eventID string, c chain) {
+	p.heading("Who")
+	p.row("person", fmt.Sprintf("%s (%s)", who.Person, who.PersonKind))
+	how := who.PersonSource
+	if who.PersonTrust != "" {
+		how += ", " + who.PersonTrust
+	}
+	p.row("known by", how)
+	p.row("team", who.Team)
+	p.row("principal", who.PrincipalARN)
+	p.row("role", who.RoleName)
+	p.row("session name", who.RoleSessionName)
+	p.row("invoked by", who.InvokedBy)
+	p.row("address", where.SourceIP)
+	p.row("agent", where.UserAgent)
+	if where.Tool != "" {
+		p.row("tool", strings.TrimSpace(where.Tool+" "+where.ToolDetail))
+	}
+	p.row("told by", c.why())
+	p.heading("How that is known")
+	for _, s := range c.Steps {
+		mark := "no "
+		if s.Answered {
+			mark = "yes"
+		}
+		p.printf("  %s %-16s %s\n", mark, s.Rung, format.Safe(s.Why))
+		for _, e := range s.Evidence {
+			p.evidence(e)
+		}
+	}
+	if eventID != "" {
+		p.printf("  start event          %s\n", format.Safe(eventID))
+	}
+}
+
+// evidence prints one record, comment or line of the directory.
+func (p *page) evidence(e identity.Evidence) {
+	var parts []string
+	if !e.Time.IsZero() {
+		parts = append(parts, p.time(e.Time))
+	}
+	for _, part := range []string{e.EventName, e.AccountID, e.EventID} {
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+	p.printf("        %s\n", format.Safe(e.Says))
+	if len(parts) > 0 {
+		p.printf("          %s\n", format.Safe(strings.Join(parts, "  ")))
 	}
 }
 

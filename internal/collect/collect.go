@@ -39,7 +39,9 @@ type Options struct {
 	Limits   cloudtrail.Limits
 	Settings *derive.Settings
 	Details  Details // nil: Athena is not asked
-	Jobs     int     // log files read, and days derived, side by side
+
+	References *References // nil: nothing is asked about accounts, work groups and users
+	Jobs       int         // log files read, and days derived, side by side
 
 	// Now is the run's clock, read once: executions older than Athena's
 	// history are not asked for.
@@ -74,7 +76,7 @@ func Run(ctx context.Context, o Options) (*Summary, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	r := &run{Options: o, sum: &Summary{Outcomes: map[string]int64{}, DryRun: o.DryRun, Asking: o.Details != nil}}
+	r := &run{Options: o, issues: rebuild.NewIssues(o.Lake), sum: &Summary{Outcomes: map[string]int64{}, DryRun: o.DryRun, Asking: o.Details != nil}}
 	if err := r.list(ctx); err != nil {
 		return r.sum, err
 	}
@@ -99,6 +101,14 @@ func Run(ctx context.Context, o Options) (*Summary, error) {
 	if _, err := builder.Marked(ctx); err != nil {
 		return r.sum, err
 	}
+	if more, err := r.references(ctx, builder.Seen()); err != nil {
+		return r.sum, err
+	} else if more {
+		total = -1
+		if _, err := builder.Marked(ctx); err != nil {
+			return r.sum, err
+		}
+	}
 	return r.sum, r.finishSources(ctx)
 }
 
@@ -106,6 +116,7 @@ func Run(ctx context.Context, o Options) (*Summary, error) {
 type run struct {
 	Options
 	sum     *Summary
+	issues  *rebuild.Issues
 	work    []job // log files to read, by day of delivery
 	sources []*sourceState
 }

@@ -35,7 +35,7 @@ var now = time.Date(2026, 5, 20, 12, 0, 0, 0, time.UTC)
 
 func settings(t testing.TB) *derive.Settings {
 	t.Helper()
-	people, err := identity.NewSettings(nil)
+	people, err := identity.NewSettings(identity.SettingsOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,12 +52,12 @@ func (r *run) details(ctx context.Context) error {
 	}
 	type place struct{ account, region string }
 	places := map[place][]athenaapi.Wanted{}
-	started := map[string]athenatrail.Partition{}
+	started := starts{}
 	for p, ids := range wanted {
 		at := place{p.Account, p.Region}
 		places[at] = append(places[at], ids...)
 		for _, w := range ids {
-			started[w.ID] = p
+			started[wantedKey(w.Kind, w.ID)] = p
 		}
 	}
 	var mu sync.Mutex
@@ -100,6 +100,17 @@ func (r *run) details(ctx context.Context) error {
 	return nil
 }
 
+// starts are the partitions of what is asked for, by kind and id.
+type starts map[[2]string]athenatrail.Partition
+
+func wantedKey(kind, id string) [2]string {
+	return [2]string{cmp.Or(kind, athenatrail.KindQueryExecution), id}
+}
+
+// A subject is what Athena is asked about, where. Two accounts may name the
+// same id.
+type subject struct{ account, region, kind, id string }
+
 // hintOf returns what an error advises, to go behind its text.
 func hintOf(err error) string {
 	var h interface{ Hint() string }
@@ -114,13 +125,13 @@ const storeEvery = 2000
 
 // ask asks for the ids of one account and region, and stores the answers in
 // parts; tell is told of each part, and of what could not be asked.
-func (r *run) ask(ctx context.Context, account, region string, ids []athenaapi.Wanted, started map[string]athenatrail.Partition, tell func(answers []athenaapi.Answer, failed error, lost int64)) error {
+func (r *run) ask(ctx context.Context, account, region string, ids []athenaapi.Wanted, started starts, tell func(answers []athenaapi.Answer, failed error, lost int64)) error {
 	asker, err := r.Details.Of(ctx, account, region)
 	switch {
 	case errors.Is(err, ErrNoRole):
 		var answers []athenaapi.Answer
 		for _, w := range ids {
-			answers = append(answers, noRole(w, started[w.ID]))
+			answers = append(answers, noRole(w, started[wantedKey(w.Kind, w.ID)]))
 		}
 		if err := r.storeAnswers(ctx, answers, started); err != nil {
 			return err
@@ -173,7 +184,7 @@ func (r *run) ask(ctx context.Context, account, region string, ids []athenaapi.W
 func noRole(w athenaapi.Wanted, home athenatrail.Partition) athenaapi.Answer {
 	return athenaapi.Answer{Wanted: w, Detail: athenatrail.Detail{
 		Home:    home,
-		Kind:    athenatrail.KindQueryExecution,
+		Kind:    cmp.Or(w.Kind, athenatrail.KindQueryExecution),
 		ID:      w.ID,
 		Outcome: athenatrail.OutcomeNoRole,
 	}}
@@ -182,7 +193,7 @@ func noRole(w athenaapi.Wanted, home athenatrail.Partition) athenaapi.Answer {
 // storeAnswers stores answers, and marks the days of their starts where an
 // answer was better than what was held. Were the run killed in between, lacking
 // would find the rows that do not tell what is held.
-func (r *run) storeAnswers(ctx context.Context, answers []athenaapi.Answer, started map[string]athenatrail.Partition) error {
+func (r *run) storeAnswers(ctx context.Context, answers []athenaapi.Answer, started starts) error {
 	var details []athenatrail.Detail
 	var texts []athenatrail.QueryText
 	for _, a := range answers {
@@ -209,18 +220,16 @@ func (r *run) storeAnswers(ctx context.Context, answers []athenaapi.Answer, star
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	marks := map[athenatrail.Partition]bool{}
+	marks := days{}
 	for i := range details {
-		if p, ok := started[details[i].ID]; ok && better[details[i].Home] {
+		if p, ok := started[wantedKey(details[i].Kind, details[i].ID)]; ok && better[details[i].Home] {
 			marks[p] = true
 		}
 	}
-	for _, p := range slices.SortedFunc(maps.Keys(marks), athenatrail.Partition.Compare) {
-		if err := r.Lake.Mark(ctx, p, r.RunID); err != nil {
-			return fmt.Errorf("mark %s to be derived: %w", p, err)
-		}
+	if err := r.sparkMarks(ctx, slices.DeleteFunc(details, func(d athenatrail.Detail) bool { return !better[d.Home] }), marks); err != nil {
+		return err
 	}
-	return nil
+	return r.setMarks(ctx, marks)
 }
 
 // A held detail is what is read of the details that the lake has.
@@ -229,13 +238,16 @@ type held struct {
 	ID      string `parquet:"id"`
 	Outcome string `parquet:"outcome"`
 	Final   bool   `parquet:"final"`
+
+	Submitted time.Time `parquet:"submitted_at,optional,timestamp(millisecond:local)"`
 }
 
 // wanted returns the ids to ask for, by the partition of their start: those
 // of marked days, and of days that hold rows with an open gap. A day whose
-// rows lack what the lake holds already is marked.
+// rows lack what the lake holds already is marked, with those around that
+// share the session of such a row.
 func (r *run) wanted(ctx context.Context) (map[athenatrail.Partition][]athenaapi.Wanted, error) {
-	days, err := r.days(ctx)
+	candidates, err := r.days(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -243,16 +255,17 @@ func (r *run) wanted(ctx context.Context) (map[athenatrail.Partition][]athenaapi
 	wanted := map[athenatrail.Partition][]athenaapi.Wanted{}
 	group, c := errgroup.WithContext(ctx)
 	group.SetLimit(max(8, r.Jobs))
-	for p, marked := range days {
+	for p, marked := range candidates {
 		group.Go(func() error {
 			ids, behind, err := r.lacking(c, p)
+			if err == nil && behind && !marked {
+				err = r.setMarks(c, days{p: true})
+			}
+			if err == nil {
+				err = r.markBehind(c, p)
+			}
 			if err != nil {
 				return fmt.Errorf("look for starts without a detail on %s: %w", p, err)
-			}
-			if behind && !marked {
-				if err := r.Lake.Mark(c, p, r.RunID); err != nil {
-					return err
-				}
 			}
 			if len(ids) > 0 {
 				mu.Lock()
@@ -336,6 +349,11 @@ func (r *run) lacking(ctx context.Context, p athenatrail.Partition) (ids []athen
 			ids = append(ids, athenaapi.Wanted{ID: id, Started: starts[id]})
 		}
 	}
+	spark, err := r.lackingSpark(ctx, p)
+	if err != nil {
+		return nil, false, err
+	}
+	ids = append(ids, spark...)
 	type row struct {
 		ID  string `parquet:"query_execution_id,optional"`
 		Gap string `parquet:"gap,optional"`

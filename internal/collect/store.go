@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -14,7 +12,6 @@ import (
 	"github.com/athenatrail/athenatrail/cloudtrail"
 	"github.com/athenatrail/athenatrail/internal/lake"
 	"github.com/athenatrail/athenatrail/internal/ledger"
-	"github.com/athenatrail/athenatrail/internal/rebuild"
 	"github.com/athenatrail/athenatrail/internal/source"
 )
 
@@ -43,7 +40,7 @@ func (r *run) store(ctx context.Context, b *batch) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	if err := r.mark(ctx, b.facts.Events); err != nil {
+	if err := r.mark(ctx, &b.facts); err != nil {
 		return err
 	}
 	if err := r.Ledger.Record(ctx, b.files); err != nil {
@@ -74,77 +71,6 @@ func byPartition[T any](fact *lake.Fact[T], rows []T) map[athenatrail.Partition]
 		parts[p] = append(parts[p], rows[i])
 	}
 	return parts
-}
-
-// mark marks the days to derive because of events: their own, and those
-// around it that hold something of the same query execution.
-func (r *run) mark(ctx context.Context, events []athenatrail.Event) error {
-	ids := map[athenatrail.Partition]map[string]bool{}
-	copies := map[athenatrail.Partition]map[string]bool{} // of events that several accounts got
-	for i := range events {
-		e := &events[i]
-		if ids[e.Home] == nil {
-			ids[e.Home] = map[string]bool{}
-		}
-		if e.QueryExecutionID != "" {
-			ids[e.Home][e.QueryExecutionID] = true
-		}
-		if e.SharedEventID != "" && e.Name == rebuild.StartEvent {
-			if copies[e.Home] == nil {
-				copies[e.Home] = map[string]bool{}
-			}
-			copies[e.Home][e.SharedEventID] = true
-		}
-	}
-	marks := map[athenatrail.Partition]bool{}
-	for p, ids := range ids {
-		marks[p] = true
-		for _, d := range []athenatrail.Date{p.Date - 1, p.Date + 1} {
-			shares, err := r.shares(ctx, p.On(d), ids)
-			if err != nil {
-				return err
-			}
-			if shares {
-				marks[p.On(d)] = true
-			}
-		}
-	}
-	for p, ids := range copies {
-		near, err := rebuild.Copies(ctx, r.Lake, p, ids)
-		if err != nil {
-			return err
-		}
-		for q := range near {
-			marks[q] = true
-		}
-	}
-	for _, p := range slices.SortedFunc(maps.Keys(marks), athenatrail.Partition.Compare) {
-		if err := r.Lake.Mark(ctx, p, r.RunID); err != nil {
-			return fmt.Errorf("mark %s to be derived: %w", p, err)
-		}
-	}
-	return nil
-}
-
-// shares tells whether a day holds an event or a detail of one of ids.
-func (r *run) shares(ctx context.Context, p athenatrail.Partition, ids map[string]bool) (bool, error) {
-	type event struct {
-		ID string `parquet:"query_execution_id,optional"`
-	}
-	type detail struct {
-		ID string `parquet:"id"`
-	}
-	for e, err := range lake.ReadAs[event](ctx, r.Lake, lake.Events, p) {
-		if err != nil || ids[e.ID] {
-			return err == nil, err
-		}
-	}
-	for d, err := range lake.ReadAs[detail](ctx, r.Lake, lake.Details, p) {
-		if err != nil || ids[d.ID] {
-			return err == nil, err
-		}
-	}
-	return false, nil
 }
 
 // fileRow is the ledger's row of a log file.

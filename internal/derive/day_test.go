@@ -75,7 +75,7 @@ func drawFacts(t *rapid.T) (known, facts []any) {
 		facts = append(facts, det)
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "texts") {
-		facts = append(facts, text{rapid.SampledFrom([]string{"aa", "bb"}).Draw(t, "text"), today + athenatrail.Date(rapid.IntRange(-2, 2).Draw(t, "on"))})
+		facts = append(facts, held{rapid.SampledFrom([]string{"aa", "bb"}).Draw(t, "text"), today + athenatrail.Date(rapid.IntRange(-2, 2).Draw(t, "on"))})
 	}
 	if rapid.Bool().Draw(t, "beside") {
 		facts = append(facts, beside(id.Draw(t, "beside id")))
@@ -167,8 +167,8 @@ func TestUsageEqualsRows(t *testing.T) {
 			}
 			return a + b
 		}
-		for i := range usage {
-			u := usage[i]
+		for i := range usage.Rollup {
+			u := usage.Rollup[i]
 			want := athenatrail.UsageRollup{UsageKey: u.UsageKey}
 			for _, r := range rows {
 				start := r.SubmissionDateTime
@@ -210,12 +210,12 @@ func TestUsageEqualsRows(t *testing.T) {
 			if d := cmp.Diff(want, u); d != "" {
 				t.Fatal(d)
 			}
-			if i > 0 && compareKeys(&usage[i-1].UsageKey, &u.UsageKey) >= 0 {
+			if i > 0 && compareKeys(&usage.Rollup[i-1].UsageKey, &u.UsageKey) >= 0 {
 				t.Fatal("usage is not in the order of its keys")
 			}
 		}
 		var executions int64
-		for _, u := range usage {
+		for _, u := range usage.Rollup {
 			executions += u.Executions
 		}
 		if executions != int64(len(rows)) {
@@ -249,7 +249,7 @@ func TestMemoryOfALargeDay(t *testing.T) {
 		det := answer(queryID, when, nil)
 		det.TextHash = athenatrail.HashText(queryID)
 		d.Detail(det)
-		d.Text(det.TextHash, today)
+		d.Text(&athenatrail.QueryText{Home: home, TextHash: det.TextHash})
 		e := event("StartQueryExecution", fmt.Sprintf("%08x-0000-4000-8000-00000000000e", i), queryID, when, nil)
 		if _, err := d.Event(e); err != nil {
 			t.Fatal(err)

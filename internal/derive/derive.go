@@ -16,36 +16,70 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strings"
 
 	"github.com/athenatrail/athenatrail"
 	"github.com/athenatrail/athenatrail/cloudtrail"
+	"github.com/athenatrail/athenatrail/internal/annotation"
+	"github.com/athenatrail/athenatrail/internal/glob"
 	"github.com/athenatrail/athenatrail/internal/identity"
 	"github.com/athenatrail/athenatrail/internal/price"
+	"github.com/athenatrail/athenatrail/internal/sqlref"
+	"github.com/athenatrail/athenatrail/internal/team"
+	"github.com/athenatrail/athenatrail/internal/tool"
 )
 
 // rules names the way rows are made. It is a part of [Settings.Hash] and
 // changes when equal facts and settings would give other rows.
-const rules = "derive/1"
+const rules = "derive/2"
 
-// Settings are what rows depend on beside the facts. Both are needed.
+// Settings are what rows depend on beside the facts.
 type Settings struct {
 	Identity *identity.Settings
 	Prices   *price.Table
+	Notes    *annotation.Patterns // nil: the markers that tools are known to write
+	Teams    *team.Rules          // nil: teams are the directory's alone
+
+	// Own are the principals, by their ARNs or their roles', under which
+	// athenatrail runs. Their calls are our own if the agent says so too.
+	Own []glob.Pattern
 }
 
 // Hash returns 16 hex digits that change with anything that can change a row.
 // Table files carry it; one with another hash is derived again.
 func (s *Settings) Hash() string {
-	sum := sha256.Sum256([]byte(rules + " " + s.Identity.Hash() + " " + s.Prices.Hash()))
-	return hex.EncodeToString(sum[:])[:16]
+	h := sha256.New()
+	fmt.Fprintln(h, rules, s.Identity.Hash(), s.Prices.Hash(), s.Notes.Hash(), s.Teams.Hash(), tool.Hash(), sqlref.Version)
+	for _, p := range s.Own {
+		fmt.Fprintln(h, "own", p)
+	}
+	return hex.EncodeToString(h.Sum(nil))[:16]
+}
+
+// ownAgent is in the user agent of every call that athenatrail makes.
+const ownAgent = "athenatrail/"
+
+// owns reports whether a call is athenatrail's own: who may run it is told by
+// the configuration, since anybody can write a user agent.
+func (s *Settings) owns(r *athenatrail.Record) bool {
+	if len(s.Own) == 0 || !strings.Contains(r.UserAgent, ownAgent) {
+		return false
+	}
+	for i := range s.Own {
+		if s.Own[i].Match(r.Identity.ARN) || s.Own[i].Match(r.Identity.Issuer.ARN) {
+			return true
+		}
+	}
+	return false
 }
 
 // A Day gathers the facts of one partition and the days around it, and gives
 // its rows. It holds what rows need and not the facts themselves: some 400
 // bytes for each start and each detail. It is for one goroutine.
 //
-// Facts may come in any order and repeated, except that [Day.StartedOn] and
-// [Day.Elsewhere] must be told of an id before the events that it is about.
+// Events come last, in any order. What tells of them comes before, in any
+// order too, but for [Day.StartedOn] and [Day.Elsewhere], which come first.
+// Any fact may be given again.
 type Day struct {
 	partition athenatrail.Partition
 	settings  *Settings
@@ -56,9 +90,17 @@ type Day struct {
 	starts    map[id]*start   // executions by query execution id
 	failed    map[id]*start   // starts without one by event id
 	details   map[id]*detail
-	texts     map[id]days
+	texts     map[id]*text
+	access    map[id][]string // tables, by execution, that Lake Formation named
+	known     known
+	spark     spark
 
-	pool pool
+	users       map[string]string // of Identity Center, with their store's ARN
+	accountName string
+	tags        map[string]map[string]string // of work groups, by their names
+
+	pool  pool
+	teams map[teamKey]string
 }
 
 // days is a set of the days D-1, D and D+1, as bits.
@@ -75,8 +117,14 @@ func NewDay(p athenatrail.Partition, s *Settings) *Day {
 		starts:    map[id]*start{},
 		failed:    map[id]*start{},
 		details:   map[id]*detail{},
-		texts:     map[id]days{},
+		texts:     map[id]*text{},
+		access:    map[id][]string{},
+		known:     newKnown(),
+		spark:     newSpark(),
 		pool:      newPool(),
+		teams:     map[teamKey]string{},
+		users:     map[string]string{},
+		tags:      map[string]map[string]string{},
 	}
 }
 
@@ -103,36 +151,11 @@ func (d *Day) Elsewhere(sharedEventID, account string) {
 
 func sharedID(sharedEventID, account string) id { return idOf(account + "/" + sharedEventID) }
 
-// Text says that query_texts of that day holds the SQL with that hash. Days
-// other than the partition's and the two around it are passed over.
-func (d *Day) Text(hash string, on athenatrail.Date) {
-	if day := d.dayOf(on); day != 0 {
-		d.texts[idOf(hash)] |= day
-	}
-}
-
 func (d *Day) dayOf(on athenatrail.Date) days {
 	if off := int64(on) - int64(d.partition.Date); -1 <= off && off <= 1 {
 		return 1 << (off + 1)
 	}
 	return 0
-}
-
-// textDay returns the day under which query_texts holds a text, or "" where
-// none does. It is the preferred day where that one has it, the partition's
-// own next, else the earliest.
-func (d *Day) textDay(hash string, preferred athenatrail.Date) string {
-	if hash == "" {
-		return ""
-	}
-	held := d.texts[idOf(hash)]
-	today := d.partition.Date
-	for _, on := range [...]athenatrail.Date{preferred, today, today - 1, today + 1} {
-		if held&d.dayOf(on) != 0 {
-			return on.String()
-		}
-	}
-	return ""
 }
 
 // Detail takes what Athena said of an execution, from the facts of the
@@ -154,22 +177,26 @@ func (d *Day) Detail(det *athenatrail.Detail) {
 	}
 }
 
-// Event takes an event of the partition's day and returns its row of
-// activity, which is the same whatever else the Day was given. It fails when
-// the record cannot be decoded, which facts should not hold.
+// Event takes an event of the partition's day and returns its row of activity.
+// It fails when the record cannot be decoded, which facts should not hold.
 func (d *Day) Event(e *athenatrail.Event) (athenatrail.Activity, error) {
-	r, err := cloudtrail.DecodeRecord(e.Record)
+	r, err := decode(e, d.partition)
 	if err != nil {
-		return athenatrail.Activity{}, fmt.Errorf("event %q of %s: %w", e.ID, d.partition, err)
+		return athenatrail.Activity{}, err
 	}
-	from := caller{Where: where(&r)}
+	d.saw(&r.Identity.OnBehalfOf)
+	note := d.noteOf(e)
+	from := caller{Where: where(&r), own: d.settings.owns(&r)}
 	var mfa *bool
-	from.Who, mfa = identity.Resolve(&r, d.settings.Identity)
+	from.Who, mfa = identity.Resolve(&r, &d.known, note, d.settings.Identity)
 	from.MFA = optionalOf(mfa)
+	with := tool.Of(&r, note)
+	from.Tool, from.ToolDetail = with.Name, with.Detail
 
-	if e.Name == "StartQueryExecution" {
+	if e.Name == startEvent {
 		d.start(e, &r, &from)
 	}
+	from.Team = d.team(&from, d.workGroup(e, &r))
 	return athenatrail.Activity{
 		EventID:                e.ID,
 		EventTime:              e.Time,
@@ -190,6 +217,29 @@ func (d *Day) Event(e *athenatrail.Event) (athenatrail.Activity, error) {
 		RequestParameters:      boundedJSON(r.RequestParameters),
 		ResponseElements:       boundedJSON(r.ResponseElements),
 	}, nil
+}
+
+// startEvent is the name of the event that asks Athena to run a statement.
+const startEvent = "StartQueryExecution"
+
+func decode(e *athenatrail.Event, p athenatrail.Partition) (athenatrail.Record, error) {
+	r, err := cloudtrail.DecodeRecord(e.Record)
+	if err != nil {
+		return r, fmt.Errorf("event %q of %s: %w", e.ID, p, err)
+	}
+	return r, nil
+}
+
+// Explain returns the rungs of the ladder that were tried for an event of the
+// partition's day, highest first, and the program that made the call. Facts
+// must have been given as for [Day.Event].
+func (d *Day) Explain(e *athenatrail.Event) ([]identity.Step, tool.Tool, error) {
+	r, err := decode(e, d.partition)
+	if err != nil {
+		return nil, tool.Tool{}, err
+	}
+	note := d.noteOf(e)
+	return identity.Explain(&r, &d.known, note, d.settings.Identity), tool.Of(&r, note), nil
 }
 
 // where returns what a call came from. Before CloudTrail told console sessions

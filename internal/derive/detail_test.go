@@ -197,8 +197,8 @@ func FuzzAnswer(f *testing.F) {
 			t.Fatal(err)
 		}
 		rows, usage := d.Tables()
-		if len(rows) != 1 || len(usage) != 1 {
-			t.Fatalf("%d rows, %d sums", len(rows), len(usage))
+		if len(rows) != 1 || len(usage.Rollup) != 1 {
+			t.Fatalf("%d rows, %d sums", len(rows), len(usage.Rollup))
 		}
 		for _, n := range []*int64{rows[0].DataScannedBytes, rows[0].EngineMillis, rows[0].ServiceMillis, rows[0].TotalMillis, rows[0].BilledBytes} {
 			if n != nil && *n < 0 {

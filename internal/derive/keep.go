@@ -104,6 +104,7 @@ type caller struct {
 	athenatrail.Who
 	athenatrail.Where
 	MFA optional
+	own bool
 }
 
 // A setting is what an execution has in common with many others.

@@ -7,13 +7,21 @@ import (
 	"time"
 
 	"github.com/athenatrail/athenatrail"
+	"github.com/athenatrail/athenatrail/internal/annotation"
 	"github.com/athenatrail/athenatrail/internal/price"
+	"github.com/athenatrail/athenatrail/internal/tool"
 )
 
+// Usage is what a partition's rows sum up to.
+type Usage struct {
+	Rollup []athenatrail.UsageRollup // by its key
+	Tables []athenatrail.TableRollup // by table and key
+}
+
 // Tables returns the partition's rows: executions by submission, query
-// execution id and event id, and usage by its key. See [Day.Executions] for
-// days that are too large to be held as rows.
-func (d *Day) Tables() ([]athenatrail.QueryExecution, []athenatrail.UsageRollup) {
+// execution id and event id, and what they and its sessions sum up to. See
+// [Day.Executions] for days that are too large to be held as rows.
+func (d *Day) Tables() ([]athenatrail.QueryExecution, Usage) {
 	var rows []athenatrail.QueryExecution
 	usage, _ := d.Executions(func(row *athenatrail.QueryExecution) error {
 		rows = append(rows, *row)
@@ -25,16 +33,18 @@ func (d *Day) Tables() ([]athenatrail.QueryExecution, []athenatrail.UsageRollup)
 // Executions calls f with each execution's row, in the order of [Day.Tables],
 // and returns what they sum up to. The row is f's until it returns. An error
 // of f ends it.
-func (d *Day) Executions(f func(*athenatrail.QueryExecution) error) ([]athenatrail.UsageRollup, error) {
-	usage := rollup{}
+func (d *Day) Executions(f func(*athenatrail.QueryExecution) error) (Usage, error) {
+	usage, tables := rollup{}, tableRollup{}
 	for _, h := range d.halves() {
 		row, at := d.row(h)
 		usage.add(&row, at)
+		tables.add(&row, at)
 		if err := f(&row); err != nil {
-			return nil, err
+			return Usage{}, err
 		}
 	}
-	return usage.rows(), nil
+	d.sparkUsage(usage)
+	return Usage{usage.rows(), tables.rows()}, nil
 }
 
 // halves are the two parts of a row, of which one may be missing.
@@ -114,6 +124,7 @@ func (d *Day) row(h halves) (athenatrail.QueryExecution, time.Time) {
 		row.ErrorCode, row.ErrorMessage = s.errorCode, s.errorMessage
 		row.TextHash = s.textHash
 		row.TextDt = d.textDay(s.textHash, d.partition.Date)
+		row.Own = s.caller.own
 	} else {
 		row.Person, row.PersonKind = "unknown", athenatrail.PersonUnknown
 		row.PersonSource, row.Team = athenatrail.SourceNone, athenatrail.TeamUnassigned
@@ -130,6 +141,17 @@ func (d *Day) row(h halves) (athenatrail.QueryExecution, time.Time) {
 	if det := h.detail; det.answered() {
 		d.addDetail(&row, det)
 	}
+	var note *annotation.Note
+	t := d.text(row.TextHash)
+	if t != nil {
+		note, row.Probe = t.note, t.probe
+	}
+	d.addTables(&row, t)
+	if h.start == nil {
+		with := tool.Of(&athenatrail.Record{}, note)
+		row.Tool, row.ToolDetail = with.Name, with.Detail
+	}
+	row.Team = d.team(&caller{Who: row.Who, Where: row.Where}, row.WorkGroupName)
 	return row, at
 }
 

@@ -19,7 +19,17 @@ const maxCost = athenatrail.Money(999_999_999_999_999_999)
 // add counts a row for the quarter hour of its start. Failed are the
 // executions that Athena says failed and the starts that never became one.
 func (u rollup) add(row *athenatrail.QueryExecution, at time.Time) {
-	key := athenatrail.UsageKey{
+	key := keyOf(row, at)
+	r := u[key]
+	if r == nil {
+		r = &athenatrail.UsageRollup{UsageKey: key}
+		u[key] = r
+	}
+	addRow(r, row)
+}
+
+func keyOf(row *athenatrail.QueryExecution, at time.Time) athenatrail.UsageKey {
+	return athenatrail.UsageKey{
 		Slot:          at.Truncate(athenatrail.SlotLength),
 		Kind:          athenatrail.UsageSQL,
 		Person:        row.Person,
@@ -39,11 +49,9 @@ func (u rollup) add(row *athenatrail.QueryExecution, at time.Time) {
 		Probe:         row.Probe,
 		Own:           row.Own,
 	}
-	r := u[key]
-	if r == nil {
-		r = &athenatrail.UsageRollup{UsageKey: key}
-		u[key] = r
-	}
+}
+
+func addRow(r *athenatrail.UsageRollup, row *athenatrail.QueryExecution) {
 	r.Executions++
 	if b := row.DataScannedBytes; b != nil {
 		r.Known++
@@ -66,6 +74,40 @@ func (u rollup) add(row *athenatrail.QueryExecution, at time.Time) {
 		r.TotalMillis = sum(r.TotalMillis, *ms)
 		*r.Latency(athenatrail.LatencyBucket(*ms))++
 	}
+}
+
+// A tableRollup sums rows by the tables that they touched.
+type tableRollup map[tableKey]*athenatrail.TableRollup
+
+type tableKey struct {
+	athenatrail.UsageKey
+	table   string
+	written bool
+}
+
+func (u tableRollup) add(row *athenatrail.QueryExecution, at time.Time) {
+	for _, table := range row.TablesAccessed {
+		_, written := slices.BinarySearch(row.TablesWritten, table)
+		key := tableKey{keyOf(row, at), table, written}
+		r := u[key]
+		if r == nil {
+			r = &athenatrail.TableRollup{TableName: table, Written: written, UsageRollup: athenatrail.UsageRollup{UsageKey: key.UsageKey}}
+			u[key] = r
+		}
+		addRow(&r.UsageRollup, row)
+	}
+}
+
+// rows returns the sums, by table and all columns of their key.
+func (u tableRollup) rows() []athenatrail.TableRollup {
+	rows := make([]athenatrail.TableRollup, 0, len(u))
+	for _, r := range u {
+		rows = append(rows, *r)
+	}
+	slices.SortFunc(rows, func(a, b athenatrail.TableRollup) int {
+		return cmp.Or(strings.Compare(a.TableName, b.TableName), compareBools(a.Written, b.Written), compareKeys(&a.UsageKey, &b.UsageKey))
+	})
+	return rows
 }
 
 // rows returns the sums, by all columns of their key.

@@ -103,7 +103,7 @@ var (
 			LongPages: true,
 			Blobs:     []string{"query_string", "comment"},
 			Size: func(q *athenatrail.QueryText) int {
-				return len(q.QueryString) + len(q.Comment) + 32*len(q.Tables) + 150
+				return len(q.QueryString) + len(q.Comment) + 32*(len(q.Tables)+len(q.TablesWritten)) + 150
 			},
 		},
 		key: func(a, b *athenatrail.QueryText) int { return strings.Compare(a.TextHash, b.TextHash) },
@@ -114,6 +114,9 @@ var (
 				cmp.Compare(len(a.Tables), len(b.Tables)),
 				compareBools(a.Tables != nil, b.Tables != nil),
 				slices.Compare(a.Tables, b.Tables),
+				cmp.Compare(len(a.TablesWritten), len(b.TablesWritten)),
+				compareBools(a.TablesWritten != nil, b.TablesWritten != nil),
+				slices.Compare(a.TablesWritten, b.TablesWritten),
 				longer(a.Comment, b.Comment),
 				comparePointers(a.Probe, b.Probe),
 			)

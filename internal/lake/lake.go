@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -78,6 +79,12 @@ func Open(ctx context.Context, store Store) (*Lake, error) {
 	return l, nil
 }
 
+// liesBeside reports whether a file that is not the lake's may lie in its
+// folder: its configuration, and the directory of people.
+func liesBeside(key string) bool {
+	return !strings.Contains(key, "/") && (key == "athenatrail.yaml" || strings.HasSuffix(key, ".csv"))
+}
+
 // Create is [Open] for those who write: where there is no lake yet, the first
 // write makes one. A folder or prefix that holds other files and no lake is
 // refused.
@@ -94,6 +101,9 @@ func Create(ctx context.Context, store Store) (*Lake, error) {
 	for file, err := range store.List(ctx, "") {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", store, err)
+		}
+		if liesBeside(file.Key) {
+			continue
 		}
 		// A first write elsewhere may have come between the two looks.
 		if _, err := l.Manifest(ctx); err == nil {

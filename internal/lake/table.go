@@ -118,42 +118,94 @@ var (
 		day:  func(a *athenatrail.Activity) (time.Time, bool) { return a.EventTime, true },
 	}
 
+	// Sessions are ordered by session id, those without one by event id.
+	Sessions = &Table[athenatrail.Session]{
+		name: "sessions",
+		format: &rowfile.Format[athenatrail.Session]{
+			Dictionary: append([]string{"gap", "state", "error_code", "currency", "cost_basis", "engine_version", "execution_role"}, whoColumns...),
+			Size: func(s *athenatrail.Session) int {
+				return 1000 + len(s.UserAgent) + len(s.Description) + len(s.StateChangeReason) + len(s.ErrorMessage)
+			},
+		},
+		key: func(a, b *athenatrail.Session) int {
+			return cmp.Or(strings.Compare(a.SessionID, b.SessionID), strings.Compare(a.EventID, b.EventID))
+		},
+		home: func(s *athenatrail.Session) (string, string) { return s.AccountID, s.RegionName },
+		day:  func(*athenatrail.Session) (time.Time, bool) { return time.Time{}, false },
+	}
+
+	// Calculations are ordered by calculation execution id, those without one
+	// by event id.
+	Calculations = &Table[athenatrail.Calculation]{
+		name: "calculations",
+		format: &rowfile.Format[athenatrail.Calculation]{
+			Dictionary: append([]string{"gap", "session_id", "notebook_id", "state", "error_code", "currency"}, whoColumns...),
+			Size: func(c *athenatrail.Calculation) int {
+				return 1000 + len(c.UserAgent) + len(c.Description) + len(c.StateChangeReason) + len(c.ErrorMessage)
+			},
+		},
+		key: func(a, b *athenatrail.Calculation) int {
+			return cmp.Or(strings.Compare(a.CalculationExecutionID, b.CalculationExecutionID), strings.Compare(a.EventID, b.EventID))
+		},
+		home: func(c *athenatrail.Calculation) (string, string) { return c.AccountID, c.RegionName },
+		day:  func(*athenatrail.Calculation) (time.Time, bool) { return time.Time{}, false },
+	}
+
 	// UsageRollup is ordered by the fields of its key, from slot to own.
 	UsageRollup = &Table[athenatrail.UsageRollup]{
 		name: "usage_rollup",
 		format: &rowfile.Format[athenatrail.UsageRollup]{
-			Dictionary: []string{
-				"kind", "person", "person_kind", "person_source", "team", "role_name", "account_id", "region_name",
-				"work_group_name", "tool", "database_name", "state", "gap", "cost_basis", "currency",
-			},
-			Size: func(*athenatrail.UsageRollup) int { return 700 },
+			Dictionary: usageColumns,
+			Size:       func(*athenatrail.UsageRollup) int { return 700 },
 		},
-		key: func(a, b *athenatrail.UsageRollup) int {
-			return cmp.Or(
-				compareTimes(a.Slot, b.Slot),
-				strings.Compare(a.Kind, b.Kind),
-				strings.Compare(a.Person, b.Person),
-				strings.Compare(a.PersonKind, b.PersonKind),
-				strings.Compare(a.PersonSource, b.PersonSource),
-				strings.Compare(a.Team, b.Team),
-				strings.Compare(a.RoleName, b.RoleName),
-				strings.Compare(a.AccountID, b.AccountID),
-				strings.Compare(a.RegionName, b.RegionName),
-				strings.Compare(a.WorkGroupName, b.WorkGroupName),
-				strings.Compare(a.Tool, b.Tool),
-				strings.Compare(a.DatabaseName, b.DatabaseName),
-				strings.Compare(a.State, b.State),
-				strings.Compare(a.Gap, b.Gap),
-				strings.Compare(a.CostBasis, b.CostBasis),
-				strings.Compare(a.Currency, b.Currency),
-				compareBools(a.Probe, b.Probe),
-				compareBools(a.Own, b.Own),
-			)
-		},
+		key:  func(a, b *athenatrail.UsageRollup) int { return compareUsage(&a.UsageKey, &b.UsageKey) },
 		home: func(u *athenatrail.UsageRollup) (string, string) { return u.AccountID, u.RegionName },
 		day:  func(u *athenatrail.UsageRollup) (time.Time, bool) { return u.Slot, true },
 	}
+
+	// TableRollup is ordered by table, then as UsageRollup is.
+	TableRollup = &Table[athenatrail.TableRollup]{
+		name: "table_rollup",
+		format: &rowfile.Format[athenatrail.TableRollup]{
+			Dictionary: append([]string{"table_name"}, usageColumns...),
+			Size:       func(*athenatrail.TableRollup) int { return 800 },
+		},
+		key: func(a, b *athenatrail.TableRollup) int {
+			return cmp.Or(strings.Compare(a.TableName, b.TableName), compareBools(a.Written, b.Written), compareUsage(&a.UsageKey, &b.UsageKey))
+		},
+		home: func(u *athenatrail.TableRollup) (string, string) { return u.AccountID, u.RegionName },
+		day:  func(u *athenatrail.TableRollup) (time.Time, bool) { return u.Slot, true },
+	}
 )
+
+// usageColumns are the columns of roll-ups that have few different values.
+var usageColumns = []string{
+	"kind", "person", "person_kind", "person_source", "team", "role_name", "account_id", "region_name",
+	"work_group_name", "tool", "database_name", "state", "gap", "cost_basis", "currency",
+}
+
+func compareUsage(a, b *athenatrail.UsageKey) int {
+	return cmp.Or(
+		compareTimes(a.Slot, b.Slot),
+		strings.Compare(a.Kind, b.Kind),
+		strings.Compare(a.Person, b.Person),
+		strings.Compare(a.PersonKind, b.PersonKind),
+		strings.Compare(a.PersonSource, b.PersonSource),
+		strings.Compare(a.Team, b.Team),
+		strings.Compare(a.RoleName, b.RoleName),
+		strings.Compare(a.AccountID, b.AccountID),
+		strings.Compare(a.RegionName, b.RegionName),
+		strings.Compare(a.WorkGroupName, b.WorkGroupName),
+		strings.Compare(a.Tool, b.Tool),
+		strings.Compare(a.DatabaseName, b.DatabaseName),
+		strings.Compare(a.State, b.State),
+		strings.Compare(a.Gap, b.Gap),
+		strings.Compare(a.CostBasis, b.CostBasis),
+		strings.Compare(a.Currency, b.Currency),
+		compareBools(a.Probe, b.Probe),
+		compareBools(a.Own, b.Own),
+	)
+}
 
 // A TableState is a table's file of a partition as it was at a moment.
 type TableState struct {

@@ -43,7 +43,7 @@ type verifier interface {
 
 var verifiers = []verifier{
 	Events, SessionEvents, Details, QueryTexts, RoleSessions, DataAccess, References,
-	QueryExecutions, Activity, UsageRollup,
+	QueryExecutions, Activity, Sessions, Calculations, UsageRollup, TableRollup,
 }
 
 // Verify reads every file whose key begins with prefix and yields what is
@@ -115,6 +115,7 @@ func (v *verification) file(ctx context.Context, file File) {
 		if _, err := v.lake.Manifest(ctx); err != nil {
 			problem("restore it from a backup", "%v", err)
 		}
+	case liesBeside(file.Key):
 	case isMark && markName.MatchString(mark), isGap && gapName.MatchString(gap):
 	case isLedger && openName.MatchString(name):
 	case isLedger && sourceName.MatchString(name):

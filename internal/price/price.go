@@ -109,11 +109,20 @@ func (t *Table) Prices() []Price { return slices.Clone(t.all) }
 // none is known. An override of the region goes before one of every region,
 // and both before the list price.
 func (t *Table) SQL(region string, day athenatrail.Date) (amount athenatrail.Money, currency string, custom, ok bool) {
+	return t.find(region, day, func(p *Price) *athenatrail.Money { return p.SQLPerTB })
+}
+
+// Spark is [Table.SQL] for an hour of one DPU of a Spark session.
+func (t *Table) Spark(region string, day athenatrail.Date) (amount athenatrail.Money, currency string, custom, ok bool) {
+	return t.find(region, day, func(p *Price) *athenatrail.Money { return p.SparkPerDPUHour })
+}
+
+func (t *Table) find(region string, day athenatrail.Date, of func(*Price) *athenatrail.Money) (amount athenatrail.Money, currency string, custom, ok bool) {
 	own := t.prices[region]
 	for _, prices := range [...][]Price{own[:customs(own)], t.prices[anyRegion], own[customs(own):]} {
 		for i := range prices {
-			if p := &prices[i]; p.From <= day && p.SQLPerTB != nil {
-				return *p.SQLPerTB, p.Currency, p.Custom, true
+			if p := &prices[i]; p.From <= day && of(p) != nil {
+				return *of(p), p.Currency, p.Custom, true
 			}
 		}
 	}

@@ -30,6 +30,23 @@ type Builder struct {
 	// Done, if set, is told of each day derived and how many remain. It is
 	// called by several goroutines, one at a time.
 	Done func(p athenatrail.Partition, remaining int)
+
+	once sync.Once
+	held *evidence
+
+	mu   sync.Mutex
+	seen Seen
+}
+
+// evidence is what explains callers, remembered from day to day.
+type evidence struct {
+	issues     *Issues
+	references *References
+}
+
+func (b *Builder) evidence() *evidence {
+	b.once.Do(func() { b.held = &evidence{NewIssues(b.Lake), NewReferences(b.Lake)} })
+	return b.held
 }
 
 // Marked derives every day that carries a mark, and returns them in order.
@@ -100,7 +117,7 @@ func (b *Builder) fresh(ctx context.Context, p athenatrail.Partition, hash strin
 	return known, nil
 }
 
-var tables = []lake.Dataset{lake.QueryExecutions, lake.Activity, lake.UsageRollup}
+var tables = []lake.Dataset{lake.QueryExecutions, lake.Activity, lake.Sessions, lake.Calculations, lake.UsageRollup, lake.TableRollup}
 
 // days returns every partition that has facts to derive from, or tables.
 func (b *Builder) days(ctx context.Context) ([]athenatrail.Partition, error) {

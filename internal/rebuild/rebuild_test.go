@@ -36,7 +36,7 @@ func builder(t *testing.T, prices price.Settings) *rebuild.Builder {
 
 func settings(t *testing.T, prices price.Settings) *derive.Settings {
 	t.Helper()
-	people, err := identity.NewSettings(nil)
+	people, err := identity.NewSettings(identity.SettingsOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,248 @@
+package collect
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/athenatrail/athenatrail"
+	"github.com/athenatrail/athenatrail/internal/glob"
+	"github.com/athenatrail/athenatrail/internal/lake"
+	"github.com/athenatrail/athenatrail/internal/rebuild"
+)
+
+// References says whom to ask about what calls refer to. What is nil is not
+// asked about. Answers are JSON as [athenatrail.Reference] has it by kind; an
+// answer that is empty says that AWS does not know the subject.
+type References struct {
+	WorkGroup func(ctx context.Context, account, region, name string) (answer string, err error)
+	User      func(ctx context.Context, identityStoreARN, userID string) (answer string, err error)
+	Accounts  func(ctx context.Context) ([]athenatrail.Reference, error) // whose partitions are not filled in
+}
+
+// userAge is how long what is known of a user counts, before Identity Center
+// is asked again.
+const userAge = 30
+
+// references asks about what the derived days refer to, stores what differs
+// from the last answer, and marks the days that derive from it. It reports
+// whether it marked any.
+func (r *run) references(ctx context.Context, seen rebuild.Seen) (marked bool, err error) {
+	if r.References == nil {
+		return false, nil
+	}
+	all, err := rebuild.NewReferences(r.Lake).All(ctx)
+	if err != nil {
+		return false, err
+	}
+	last := map[string]*athenatrail.Reference{}
+	for i := range all {
+		last[subjectKey(&all[i])] = &all[i]
+	}
+	var news, same []athenatrail.Reference
+	take := func(ref athenatrail.Reference) {
+		if old := last[subjectKey(&ref)]; ref.Answer != "" && (old == nil || old.Answer != ref.Answer) {
+			news = append(news, ref)
+		}
+	}
+	failures := map[string]int{}
+	failed := func(what string, err error) {
+		failures[what+": "+err.Error()+hintOf(err)]++
+	}
+	ask := r.References
+	if ask.WorkGroup != nil {
+		for _, g := range seen.WorkGroups() {
+			answer, err := ask.WorkGroup(ctx, g.Account, g.Region, g.Name)
+			switch {
+			case errors.Is(err, ErrNoRole):
+				continue // said of the account's details already
+			case err != nil:
+				failed(fmt.Sprintf("read the tags of work groups in %s %s", g.Account, g.Region), err)
+				continue
+			}
+			take(athenatrail.Reference{Home: athenatrail.NewPartition(r.Now, g.Account, g.Region), Kind: athenatrail.KindWorkGroup, ID: g.Name, Answer: answer})
+		}
+	}
+	if ask.User != nil {
+		for _, id := range slices.Sorted(maps.Keys(seen.Users)) {
+			ref := athenatrail.Reference{Home: athenatrail.NewPartition(r.Now, "", ""), Kind: athenatrail.KindIdentityUser, ID: id}
+			if old := last[subjectKey(&ref)]; old != nil && athenatrail.DateOf(r.Now)-old.Home.Date < userAge {
+				continue
+			}
+			if ref.Answer, err = ask.User(ctx, seen.Users[id], id); err != nil {
+				failed("ask Identity Center for its users", err)
+				continue
+			}
+			if old := last[subjectKey(&ref)]; old != nil && old.Answer == ref.Answer {
+				same = append(same, ref) // so that nobody asks again for a while
+			}
+			take(ref)
+		}
+	}
+	if ask.Accounts != nil {
+		answers, err := ask.Accounts(ctx)
+		if err != nil {
+			failed("ask Organizations for the accounts' names", err)
+		}
+		for _, ref := range answers {
+			ref.Home = athenatrail.NewPartition(r.Now, ref.ID, "")
+			take(ref)
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	for _, text := range slices.Sorted(maps.Keys(failures)) {
+		r.sum.problem("%s", text)
+	}
+	if err := r.mergeReferences(ctx, same); err != nil {
+		return false, err
+	}
+	return r.storeReferences(ctx, news, all)
+}
+
+// storeReferences stores new answers. The days that derive from them are
+// marked before, because an answer that is held is not new to the next run,
+// and again after, because the first marks may be gone by then.
+func (r *run) storeReferences(ctx context.Context, news, all []athenatrail.Reference) (marked bool, err error) {
+	if len(news) == 0 {
+		return false, nil
+	}
+	before, err := r.ofReferences(ctx, news, all)
+	if err != nil {
+		return false, err
+	}
+	if err := r.setMarks(ctx, before); err != nil {
+		return false, err
+	}
+	if err := r.mergeReferences(ctx, news); err != nil {
+		return false, err
+	}
+	after, err := r.ofReferences(ctx, news, all)
+	if err != nil {
+		return false, err
+	}
+	maps.Copy(after, before)
+	return len(after) > 0, r.setMarks(ctx, after)
+}
+
+func (r *run) mergeReferences(ctx context.Context, rows []athenatrail.Reference) error {
+	for p, rows := range byPartition(lake.References, rows) {
+		n, err := lake.Merge(ctx, r.Lake, lake.References, p, rows)
+		if err != nil {
+			return err
+		}
+		r.sum.Changed += int64(n)
+	}
+	return nil
+}
+
+// ofReferences returns the days that derive from new answers: of an account or
+// a work group its own; of a user those whose tables name them, and those that
+// somebody may be deriving at the moment.
+func (r *run) ofReferences(ctx context.Context, news, all []athenatrail.Reference) (days, error) {
+	first := map[string]athenatrail.Date{} // of a subject, the day of its oldest answer
+	names := map[string][]string{}         // of a user, what tables may call them
+	for i := range all {
+		ref := &all[i]
+		key := subjectKey(ref)
+		if _, ok := first[key]; !ok {
+			first[key] = ref.Home.Date
+		}
+		if ref.Kind == athenatrail.KindIdentityUser {
+			var is struct{ Email, Name string }
+			_ = json.Unmarshal([]byte(ref.Answer), &is)
+			names[key] = append(names[key], is.Email, glob.Lower(is.Email), is.Name, glob.Lower(is.Name))
+		}
+	}
+	marked, err := r.Lake.Marks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	underWay := map[athenatrail.Partition]bool{}
+	for _, m := range marked {
+		underWay[m.Partition] = true
+	}
+	marks := days{}
+	for file, err := range lake.Partitions(ctx, r.Lake, lake.Events, 0, 0) {
+		if err != nil {
+			return nil, err
+		}
+		users := map[string]bool{}
+		for i := range news {
+			ref := &news[i]
+			// The first answer about a subject counts for the days before too.
+			if oldest, ok := first[subjectKey(ref)]; ok && oldest <= ref.Home.Date && file.Date < ref.Home.Date {
+				continue
+			}
+			switch {
+			case ref.Kind == athenatrail.KindIdentityUser:
+				users[ref.ID] = true
+				for _, name := range names[subjectKey(ref)] {
+					users[name] = true
+				}
+			case file.Account == ref.Home.Account && (ref.Kind == athenatrail.KindAccount || file.Region == ref.Home.Region):
+				marks[file.Partition] = true
+			}
+		}
+		delete(users, "")
+		if marks[file.Partition] || len(users) == 0 {
+			continue
+		}
+		named := underWay[file.Partition]
+		if !named {
+			if named, err = r.names(ctx, file.Partition, users); err != nil {
+				return nil, err
+			}
+		}
+		if named {
+			marks[file.Partition] = true
+		}
+	}
+	return marks, nil
+}
+
+// names tells whether a day's tables name one of the users, by id or as they
+// were known before.
+func (r *run) names(ctx context.Context, p athenatrail.Partition, users map[string]bool) (bool, error) {
+	type activity struct {
+		Person string `parquet:"person"`
+		User   string `parquet:"identity_center_user_id,optional"`
+	}
+	type session struct {
+		EndedBy string `parquet:"ended_by,optional"`
+	}
+	type calculation struct {
+		Person    string `parquet:"person"`
+		StoppedBy string `parquet:"stopped_by,optional"`
+	}
+	for a, err := range lake.ReadAs[activity](ctx, r.Lake, lake.Activity, p) {
+		if err != nil || users[a.Person] || users[a.User] {
+			return err == nil, err
+		}
+	}
+	for s, err := range lake.ReadAs[session](ctx, r.Lake, lake.Sessions, p) {
+		if err != nil || users[s.EndedBy] {
+			return err == nil, err
+		}
+	}
+	for c, err := range lake.ReadAs[calculation](ctx, r.Lake, lake.Calculations, p) {
+		if err != nil || users[c.Person] || users[c.StoppedBy] {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
+
+// subjectKey names what a reference is about.
+func subjectKey(r *athenatrail.Reference) string {
+	place := ""
+	if r.Kind == athenatrail.KindWorkGroup {
+		place = r.Home.Name()
+	}
+	return strings.Join([]string{r.Kind, place, r.ID}, "\x00")
+}

@@ -1,0 +1,281 @@
+package derive
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/athenatrail/athenatrail"
+	"github.com/athenatrail/athenatrail/internal/annotation"
+	"github.com/athenatrail/athenatrail/internal/glob"
+	"github.com/athenatrail/athenatrail/internal/identity"
+	"github.com/athenatrail/athenatrail/internal/price"
+	"github.com/athenatrail/athenatrail/internal/team"
+)
+
+// fullSettings have something of everything that a row depends on.
+func fullSettings(t testing.TB) *Settings {
+	t.Helper()
+	people, wrong := identity.NewDirectory([]identity.Entry{
+		{ID: "iam_user:rosa", Email: "rosa@example.com", Name: "Rosa", Team: "finance", Line: 2},
+		{ID: "redash:ana@example.com", Email: "ana@example.com", Team: "growth", Line: 3},
+	})
+	if wrong != nil {
+		t.Fatal(wrong)
+	}
+	who, err := identity.NewSettings(identity.SettingsOptions{SharedPrincipals: []string{"redash"}, Directory: people})
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := price.NewTable(price.Settings{Prices: []price.Override{{Region: region, SparkPerDPUHour: "0.36"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	notes, err := annotation.NewPatterns(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	teams, err := team.New([]team.Rule{
+		{WorkGroupTag: "team"}, {Team: "lab", Account: "lab-*"}, {Team: "pipelines", Role: "etl"}, {Team: "bi", Tool: "redash"},
+		{Team: "old", Person: "ana*", To: today}, {Team: "analysts", WorkGroup: "analysts"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Settings{Identity: who, Prices: table, Notes: notes, Teams: teams, Own: []glob.Pattern{glob.New("arn:aws:iam::*:role/athenatrail")}}
+}
+
+// role is a role session that signed with a key.
+func role(name, session, key string) object {
+	return object{"type": "AssumedRole", "accountId": account, "accessKeyId": key, "principalId": "AROAEXAMPLE000000001:" + session,
+		"arn":            "arn:aws:sts::" + account + ":assumed-role/" + name + "/" + session,
+		"sessionContext": object{"sessionIssuer": object{"type": "Role", "userName": name, "arn": "arn:aws:iam::" + account + ":role/" + name}}}
+}
+
+func issueOf(eventID, key, callerKey string, caller object, when time.Time, in string) *athenatrail.RoleSession {
+	who := object{}
+	for k, v := range caller {
+		if k != "accessKeyId" {
+			who[k] = v
+		}
+	}
+	raw, err := json.Marshal(who)
+	if err != nil {
+		panic(err)
+	}
+	return &athenatrail.RoleSession{Home: athenatrail.NewPartition(when, in, region), AccessKeyHash: athenatrail.HashAccessKey(key), EventID: eventID, EventName: "AssumeRole",
+		Issued: when, CallerKeyHash: athenatrail.HashAccessKey(callerKey), Caller: string(raw)}
+}
+
+var (
+	rosa    = object{"type": "IAMUser", "accountId": account, "userName": "rosa", "accessKeyId": "AKIAROSA"}
+	sqlByBI = "/* Username: ana@example.com, query_id: 12, Queue: queries, Job ID: 1, Query Hash: 2, Scheduled: False */ SELECT 1 FROM t"
+	bySSO   = object{"type": "AssumedRole", "accountId": account, "accessKeyId": "ASIASSO", "arn": "arn:aws:sts::" + account + ":assumed-role/AWSReservedSSO_Analyst_0123456789abcdef/mina",
+		"principalId":    "AROAEXAMPLESSO000001:mina",
+		"sessionContext": object{"sessionIssuer": object{"type": "Role", "userName": "AWSReservedSSO_Analyst_0123456789abcdef", "arn": "arn:aws:iam::" + account + ":role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Analyst_0123456789abcdef"}},
+		"onBehalfOf":     object{"userId": "u-1", "identityStoreArn": "arn:aws:identitystore::" + account + ":identitystore/d-0000000001"}}
+)
+
+// drawEvidence returns facts beside those of drawFacts: of people, sessions,
+// texts and references. No two of them have one key.
+func drawEvidence(t *rapid.T) (facts []any) {
+	n := 0
+	eventID := func() string { n++; return fmt.Sprintf("x%02d", n) }
+	day := rapid.IntRange(-2, 2)
+	clock := rapid.IntRange(0, 86399)
+	when := func(days int) time.Time {
+		return midnight.AddDate(0, 0, days).Add(time.Duration(clock.Draw(t, "second")) * time.Second)
+	}
+	keys := []string{"ASIAHOP1", "ASIAHOP2", "ASIAHOP3"}
+	callers := map[string]object{"AKIAROSA": rosa, "ASIASSO": bySSO}
+	for i, key := range keys {
+		callers[key] = role("etl", fmt.Sprintf("botocore-session-%d", i), key)
+	}
+	for _, s := range []string{s1, s2} {
+		callers["ASIAEXECUTOR"+s[:4]] = executor(s)
+	}
+	names := []string{"AKIAROSA", "ASIASSO", "ASIAHOP1", "ASIAHOP2", "ASIAHOP3", "ASIAEXECUTORaaaa", "ASIAEXECUTORbbbb"}
+	anybody := rapid.SampledFrom(names)
+
+	for range rapid.IntRange(0, 5).Draw(t, "issues") {
+		key, by := rapid.SampledFrom(keys).Draw(t, "issued"), anybody.Draw(t, "by")
+		at := when(rapid.IntRange(-2, 0).Draw(t, "issue day"))
+		facts = append(facts, issueOf(eventID(), key, by, callers[by], at, account))
+		if rapid.Bool().Draw(t, "second copy") {
+			facts = append(facts, issueOf(eventID(), key, "", object{"type": "AWSAccount", "accountId": account, "principalId": "AROAEXAMPLE000000001:x"}, at, other))
+		}
+	}
+	session := rapid.SampledFrom([]string{s1, s2, ""})
+	calculation := rapid.SampledFrom([]string{c1, c2, c3, ""})
+	for range rapid.IntRange(0, 8).Draw(t, "session events") {
+		id, at := eventID(), when(rapid.IntRange(-8, 8).Draw(t, "session day"))
+		who := object{"userIdentity": callers[anybody.Draw(t, "of session")]}
+		s, c := session.Draw(t, "session"), calculation.Draw(t, "calculation")
+		var e *athenatrail.SessionEvent
+		switch rapid.IntRange(0, 3).Draw(t, "event") {
+		case 0:
+			e = sessionStart(id, s, at, who)
+		case 1:
+			e = sessionEnd(id, orElse(s, s1), at)
+		case 2:
+			e = cell(id, c, orElse(s, s1), at)
+		case 3:
+			e = stopOf(id, orElse(c, c1), at)
+		}
+		facts = append(facts, e)
+		if e.Home == home {
+			facts = append(facts, &athenatrail.Event{Home: home, ID: id, Time: at, Name: e.Name, SessionID: e.SessionID, Record: e.Record})
+		}
+	}
+	held := map[string]bool{}
+	for range rapid.IntRange(0, 6).Draw(t, "spark details") {
+		at, dpu := when(rapid.IntRange(-8, 8).Draw(t, "spark day")), rapid.Int64Range(-1, 1e7).Draw(t, "dpu")
+		var det *athenatrail.Detail
+		s, c := orElse(session.Draw(t, "session"), s1), orElse(calculation.Draw(t, "calculation"), c1)
+		switch rapid.IntRange(0, 3).Draw(t, "what") {
+		case 0:
+			det = sessionAnswerOf(s, rapid.SampledFrom([]string{"TERMINATED", "BUSY"}).Draw(t, "state"), at, dpu)
+		case 1:
+			det = cellAnswerOf(c, s, at, dpu)
+		case 2:
+			det = unanswered(athenatrail.KindSession, s, athenatrail.OutcomeNotFound, athenatrail.DateOf(at))
+		case 3:
+			det = unanswered(athenatrail.KindCalculation, c, athenatrail.OutcomeDenied, athenatrail.DateOf(at))
+		}
+		if key := fmt.Sprint(det.Kind, det.ID, det.Home); !held[key] {
+			held[key] = true
+			facts = append(facts, det)
+		}
+	}
+	for i := range rapid.IntRange(0, 5).Draw(t, "calls") {
+		by := callers[anybody.Draw(t, "caller")]
+		members := object{"userIdentity": by}
+		if rapid.Bool().Draw(t, "own") {
+			members["userIdentity"], members["userAgent"] = role("athenatrail", "x", "ASIAOWN"), "athenatrail/1"
+		}
+		queryID := fmt.Sprintf("99999999-0000-4000-8000-%012d", i)
+		e := event("StartQueryExecution", eventID(), queryID, when(0), members)
+		e.TextHash = rapid.SampledFrom([]string{"", "cc", "dd"}).Draw(t, "text of call")
+		facts = append(facts, e)
+	}
+	for on := range 5 {
+		for _, hash := range []string{"cc", "dd"} {
+			q := &athenatrail.QueryText{Home: home.On(today + athenatrail.Date(on-2)), TextHash: hash}
+			switch rapid.IntRange(0, 3).Draw(t, "text") {
+			case 0:
+				continue
+			case 1:
+				q.QueryString = map[string]string{"cc": sqlByBI, "dd": "SELECT 1"}[hash]
+			case 2:
+				q.Comment = rapid.SampledFrom([]string{"", "/* Username: rita@example.com, query_id: 1, Queue: q, Job ID: 1, Query Hash: 2, Scheduled: False */", sqlByBI[:strings.Index(sqlByBI, "*/")+2], "/* nothing */"}).Draw(t, "comment")
+				q.Probe = rapid.SampledFrom([]*bool{nil, ptr(true), ptr(false)}).Draw(t, "probe")
+				q.Fingerprint = rapid.SampledFrom([]string{"", "f1", "f2"}).Draw(t, "fingerprint")
+				q.Tables = rapid.SampledFrom([][]string{nil, {"awsdatacatalog.a.b"}, {"awsdatacatalog.a.c"}}).Draw(t, "tables")
+			}
+			facts = append(facts, q)
+		}
+	}
+	for _, r := range []athenatrail.Reference{
+		{Kind: athenatrail.KindAccount, ID: account, Answer: `{"Name":"lab-1"}`},
+		{Kind: athenatrail.KindAccount, ID: other, Answer: `{"Name":"other"}`},
+		{Kind: athenatrail.KindWorkGroup, ID: "analysts", Answer: `{"Tags":[{"Key":"team","Value":"tagged"}]}`},
+		{Kind: athenatrail.KindWorkGroup, ID: "spark", Answer: `{"Tags":[{"Key":"owner","Value":"x"}]}`},
+		{Kind: athenatrail.KindIdentityUser, ID: "u-1", Answer: `{"Email":"Mina@Example.com","Name":"Mina"}`},
+		{Kind: athenatrail.KindIdentityUser, ID: "u-2", Answer: `no JSON`},
+	} {
+		if rapid.Bool().Draw(t, "reference") {
+			r.Home = home.On(today + athenatrail.Date(day.Draw(t, "reference day")))
+			facts = append(facts, &r)
+		}
+	}
+	return facts
+}
+
+func orElse(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a
+}
+
+// all are all the rows of a day.
+type all struct {
+	Activity     []athenatrail.Activity
+	Executions   []athenatrail.QueryExecution
+	Usage        Usage
+	Sessions     []athenatrail.Session
+	Calculations []athenatrail.Calculation
+}
+
+func allRows(t *rapid.T, settings *Settings, facts []any) (rows all) {
+	d := NewDay(home, settings)
+	var events []*athenatrail.Event
+	rest := slices.DeleteFunc(slices.Clone(facts), func(f any) bool {
+		e, ok := f.(*athenatrail.Event)
+		if ok {
+			events = append(events, e)
+		}
+		return ok
+	})
+	feedDay(unfailing{}, d, rest...)
+	for _, e := range events {
+		row, err := d.Event(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows.Activity = append(rows.Activity, row)
+	}
+	slices.SortStableFunc(rows.Activity, func(a, b athenatrail.Activity) int {
+		return strings.Compare(a.EventID+"/"+a.QueryExecutionID, b.EventID+"/"+b.QueryExecutionID)
+	})
+	rows.Activity = slices.CompactFunc(rows.Activity, func(a, b athenatrail.Activity) bool { return cmp.Equal(a, b) })
+	rows.Executions, rows.Usage = d.Tables()
+	rows.Sessions, rows.Calculations = d.Spark()
+	return rows
+}
+
+// All rows of a day, who stands in them and what they cost, are a function of
+// the set of facts.
+func TestAllRowsAreAFunctionOfTheFacts(t *testing.T) {
+	settings := fullSettings(t)
+	seen := map[string]int{}
+	rapid.Check(t, func(t *rapid.T) {
+		known, facts := drawFacts(t)
+		facts = append(facts, drawEvidence(t)...)
+		want := allRows(t, settings, slices.Concat(known, facts))
+		again := rapid.Permutation(slices.Concat(facts, facts[:rapid.IntRange(0, len(facts)).Draw(t, "repeated")])).Draw(t, "order")
+		got := allRows(t, settings, slices.Concat(rapid.Permutation(slices.Concat(known, known)).Draw(t, "known"), again))
+		if d := cmp.Diff(want, got); d != "" {
+			t.Fatal(d)
+		}
+		for _, a := range want.Activity {
+			seen[a.PersonSource]++
+			seen["team "+a.Team]++
+		}
+		for _, e := range want.Executions {
+			seen["tool "+e.Tool]++
+			seen[fmt.Sprint("probe ", e.Probe, " own ", e.Own)]++
+		}
+		for _, s := range want.Sessions {
+			seen["session "+s.Gap]++
+		}
+		for _, c := range want.Calculations {
+			seen["calculation "+c.PersonSource]++
+		}
+	})
+	for _, some := range []string{
+		athenatrail.SourceIdentityCenter, athenatrail.SourceNotebookSession, athenatrail.SourceIAMUser, athenatrail.SourceRoleChain, athenatrail.SourceQueryComment, athenatrail.SourceRole,
+		"team tagged", "team lab", "team pipelines", "team finance", "tool redash", "probe true own false", "probe false own true",
+		"session ", "session no_event", "session no_detail", "session pending", "session expired", "calculation notebook_session", "calculation role",
+	} {
+		if seen[some] == 0 {
+			t.Errorf("no row with %s: %v", some, seen)
+		}
+	}
+}
