@@ -31,4 +31,4 @@ const (
 
 // DecoderVersion is stored in the ledger beside each log file. It changes
 // when a log file read again would give other facts.
-const DecoderVersion = 1
+const DecoderVersion = 2

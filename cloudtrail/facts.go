@@ -93,7 +93,8 @@ func (f *Facts) addEvent(raw string, r *athenatrail.Record, home athenatrail.Par
 	e.ID, e.Record = eventID(raw, r), raw
 	f.Events = append(f.Events, e)
 	f.size += len(raw) + 200
-	if r.EventName == "StartSession" || r.EventName == "TerminateSession" {
+	switch r.EventName {
+	case "StartSession", "TerminateSession", "StartCalculationExecution", "StopCalculationExecution":
 		f.SessionEvents = append(f.SessionEvents, athenatrail.SessionEvent{
 			Home: home, ID: e.ID, SessionID: e.SessionID, Time: e.Time, Name: e.Name, Updated: e.Updated, Record: raw,
 		})

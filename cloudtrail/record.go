@@ -2,6 +2,7 @@ package cloudtrail
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/athenatrail/athenatrail"
@@ -264,9 +265,53 @@ func decodeAthena(r *athenatrail.Record) {
 						set(&r.Catalog, v)
 					}
 				}
+			case "engineConfiguration":
+				for o := objectIn(v); ; {
+					key, v, ok := o.next()
+					if !ok {
+						break
+					}
+					if key == "additionalConfigs" {
+						notebookOf(r, v)
+					}
+				}
 			}
 		}
 	}
+	if r.SessionID == "" {
+		r.SessionID = executorSession(&r.Identity)
+	}
+}
+
+// notebookOf takes the notebook for which a session is started.
+func notebookOf(r *athenatrail.Record, configs string) {
+	for o := objectIn(configs); ; {
+		key, v, ok := o.next()
+		if !ok {
+			return
+		}
+		if key == "NotebookId" || key == "notebookId" {
+			set(&r.NotebookID, v)
+		}
+	}
+}
+
+// executorSession returns the session of Athena for Apache Spark from within
+// which a call was made: its code runs in a role session that is called after
+// it (Athena User Guide, "Using CloudTrail to troubleshoot Athena notebook API
+// calls").
+func executorSession(id *athenatrail.Identity) string {
+	if id.Type != "AssumedRole" && !strings.Contains(id.ARN, ":assumed-role/") {
+		return "" // anybody's user may be called so
+	}
+	for _, name := range [...]string{id.ARN, id.PrincipalID} {
+		if i := strings.LastIndexAny(name, "/:"); i >= 0 {
+			if session, ok := strings.CutPrefix(name[i+1:], "AthenaExecutor-"); ok {
+				return session
+			}
+		}
+	}
+	return ""
 }
 
 // set takes a JSON string that is not empty.
