@@ -14,7 +14,7 @@ import (
 // What the documents say of this repository is looked up in it: paths exist,
 // and command lines name commands, views and flags that the program has.
 
-var documents = []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/how-it-knows.md", "docs/configuration.md"}
+var documents = []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/how-it-knows.md", "docs/configuration.md", "docs/notebooks.md", "docs/privacy.md"}
 
 func readDocument(t *testing.T, name string) string {
 	t.Helper()
@@ -36,7 +36,7 @@ var (
 
 // elsewhere begins paths that lie in a lake, in a trail, on the web, or among
 // what is built, and not in this repository.
-var elsewhere = []string{"facts/", "tables/", "_ledger/", "_locks/", "AWSLogs/", "CloudTrail/", "github.com/", "golang.org/", "athenatrail/", "bin/", "./"}
+var elsewhere = []string{"facts/", "tables/", "_ledger/", "_locks/", "_private/", "AWSLogs/", "CloudTrail/", "github.com/", "golang.org/", "athenatrail/", "bin/", "./"}
 
 // isPath reports whether a text in backquotes looks like a path of this
 // repository.
@@ -238,22 +238,27 @@ func shellWords(line string) (words []string) {
 	return words
 }
 
-var update = flag.Bool("update", false, "write what the program prints into README.md")
+var update = flag.Bool("update", false, "write what the program prints into the documents")
 
-// session is a block of README.md that shows commands and what they print.
+// session is a block of a document that shows commands and what they print.
 var session = regexp.MustCompile("(?ms)^```console\n(.*?)^```")
 
-// sessionReproduces runs what README.md shows, on the demo's lake, and compares
-// what is printed. With -update it writes it there.
+// sessionReproduces runs what the documents show, beside the demo's lake, and
+// compares what is printed. With -update it writes it there.
 func sessionReproduces(t *testing.T, program string) {
 	if testing.Short() {
 		t.Skip("the demo takes a while")
 	}
-	dir := t.TempDir()
+	home := t.TempDir()
+	dir := home
 	run := func(words []string) string {
+		if words[0] == "cd" {
+			dir = filepath.Join(dir, words[1])
+			return ""
+		}
 		cmd := exec.Command(program, words[1:]...)
 		cmd.Dir = dir
-		cmd.Env = []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + dir}
+		cmd.Env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + home}
 		var stderr strings.Builder
 		cmd.Stderr = &stderr
 		out, err := cmd.Output()
@@ -263,36 +268,43 @@ func sessionReproduces(t *testing.T, program string) {
 		return strings.TrimRight(string(out), "\n")
 	}
 	run([]string{"athenatrail", "demo", "--no-serve", "--quiet"})
-	text, commands := readDocument(t, "README.md"), 0
-	changed := session.ReplaceAllStringFunc(text, func(block string) string {
-		body := session.FindStringSubmatch(block)[1]
-		var b strings.Builder
-		b.WriteString("```console\n")
-		for i, part := range strings.Split("\n"+body, "\n$ ") {
-			if i == 0 {
-				continue
+	commands := 0
+	for _, name := range documents {
+		dir = home
+		text := readDocument(t, name)
+		changed := session.ReplaceAllStringFunc(text, func(block string) string {
+			body := session.FindStringSubmatch(block)[1]
+			var b strings.Builder
+			b.WriteString("```console\n")
+			for i, part := range strings.Split("\n"+body, "\n$ ") {
+				if i == 0 {
+					continue
+				}
+				line, shown, _ := strings.Cut(part, "\n")
+				shown = strings.TrimRight(shown, "\n")
+				got := run(shellWords(line))
+				commands++
+				if shown != got && !*update {
+					t.Errorf("%s shows of %q\n%s\nbut it prints\n%s", name, line, shown, got)
+				}
+				if i > 1 {
+					b.WriteString("\n")
+				}
+				b.WriteString("$ " + line + "\n")
+				if got != "" {
+					b.WriteString(got + "\n")
+				}
 			}
-			line, shown, _ := strings.Cut(part, "\n")
-			shown = strings.TrimRight(shown, "\n")
-			got := run(shellWords(line))
-			commands++
-			if shown != got && !*update {
-				t.Errorf("README.md shows of %q\n%s\nbut it prints\n%s", line, shown, got)
+			b.WriteString("```")
+			return b.String()
+		})
+		if *update && changed != text {
+			if err := os.WriteFile(name, []byte(changed), 0o644); err != nil {
+				t.Fatal(err)
 			}
-			if i > 1 {
-				b.WriteString("\n")
-			}
-			b.WriteString("$ " + line + "\n" + got + "\n")
 		}
-		b.WriteString("```")
-		return b.String()
-	})
-	if commands < 2 {
-		t.Errorf("README.md shows %d commands", commands)
 	}
-	if *update && changed != text {
-		if err := os.WriteFile("README.md", []byte(changed), 0o644); err != nil {
-			t.Fatal(err)
-		}
+	if commands < 4 {
+		t.Errorf("the documents show %d commands", commands)
 	}
 }

@@ -27,7 +27,7 @@ type Event struct {
 
 	// Record is the whole record as canonical JSON: keys sorted by their
 	// bytes, numbers as they were written, no white space, SQL replaced by
-	// "sha256:" and its hash.
+	// "sha256:" and its hash, or by its salted hash.
 	Record string `parquet:"record"`
 }
 
@@ -50,7 +50,9 @@ type SessionEvent struct {
 type QueryText struct {
 	Home Partition `parquet:"-"`
 
-	TextHash    string `parquet:"text_hash"` // SHA-256 of the text in hex
+	// TextHash is the SHA-256 of the text in hex; where SQL is masked, "hmac:"
+	// and the HMAC-SHA256 of that with the lake's salt.
+	TextHash    string `parquet:"text_hash"`
 	QueryString string `parquet:"query_string,optional"`
 	Fingerprint string `parquet:"query_fingerprint,optional"`
 

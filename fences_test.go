@@ -139,6 +139,8 @@ var pure = map[string][]string{
 	"internal/annotation": {module + "/internal/sqllex"},
 	"internal/tool":       {module, module + "/internal/annotation", module + "/internal/sqllex"},
 	"internal/team":       {module, module + "/internal/glob"},
+	"internal/sqlref":     {module + "/internal/sqllex"},
+	"internal/redact":     {module, module + "/internal/annotation", module + "/internal/sqllex", module + "/internal/sqlref"},
 	"internal/price":      {module},
 	"internal/identity": {
 		module, module + "/internal/annotation", module + "/internal/glob", module + "/internal/spelling", module + "/internal/sqllex",
@@ -147,7 +149,8 @@ var pure = map[string][]string{
 	// log files, which stands on an inflater and on the CPU's features.
 	"internal/derive": {
 		module, module + "/cloudtrail", module + "/internal/annotation", module + "/internal/glob", module + "/internal/identity",
-		module + "/internal/price", module + "/internal/spelling", module + "/internal/sqllex", module + "/internal/team", module + "/internal/tool",
+		module + "/internal/price", module + "/internal/spelling", module + "/internal/sqllex", module + "/internal/sqlref", module + "/internal/team",
+		module + "/internal/tool",
 		module + "/internal/inflate", module + "/internal/jsonskip",
 		"github.com/klauspost/compress/", "golang.org/x/sys/cpu",
 	},

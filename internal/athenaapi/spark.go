@@ -18,9 +18,10 @@ const (
 	maxSingleReply = 4 << 20
 
 	// maxSessionAway is larger than [maxAway], because a session whose start
-	// is not in the trail is looked for by what ran in it, days later. Deriving
-	// looks no further than seven days for a session's detail.
-	maxSessionAway = 7 * 24 * time.Hour
+	// is not in the trail is looked for by what ran in it, days later. However
+	// late that is, the answer lies on the day of the start, so that it is one
+	// fact.
+	maxSessionAway = historyDays * 24 * time.Hour
 )
 
 // States that will not change any more (API reference, SessionStatus and

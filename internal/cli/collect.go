@@ -25,6 +25,7 @@ import (
 	"github.com/athenatrail/athenatrail/internal/config"
 	"github.com/athenatrail/athenatrail/internal/format"
 	"github.com/athenatrail/athenatrail/internal/ledger"
+	"github.com/athenatrail/athenatrail/internal/redact"
 	"github.com/athenatrail/athenatrail/internal/source"
 )
 
@@ -151,6 +152,7 @@ func (a *app) run(ctx context.Context, e *env, clients *askers, o collect.Option
 	o.Limits = cloudtrail.Limits{Record: int(e.Caps.RecordBytes), File: e.Caps.FileInflatedBytes}
 	o.Jobs = e.Jobs
 	o.RunID = runID(o.Now)
+	o.QueryText = redact.Mode(e.QueryText)
 	o.Progress = bar.show
 	sum, err := collect.Run(ctx, o)
 	return sum, awsconn.Explained(err)

@@ -19,10 +19,10 @@ import (
 func (a *app) lakeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "lake",
-		Short: "Look after the lake: rebuild, verify",
+		Short: "Look after the lake: rebuild, verify, forget",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return usage("lake: want rebuild or verify; see athenatrail lake --help")
+			return usage("lake: want rebuild, verify or forget; see athenatrail lake --help")
 		},
 	}
 	var all bool
@@ -36,7 +36,7 @@ than today's, or every day with --all. Only the lake's own facts are read.`,
 	}
 	rebuildCommand.Flags().BoolVar(&all, "all", false, "derive every day, not only the outdated")
 	rebuildCommand.Flags().Int("jobs", 0, "days derived side by side (default: one a core)")
-	c.AddCommand(rebuildCommand, &cobra.Command{
+	c.AddCommand(rebuildCommand, a.forgetCommand(), &cobra.Command{
 		Use:   "verify",
 		Short: "Check that every file of the lake opens, lies where it belongs and agrees with the ledger",
 		Long: `Check that every file of the lake opens and decodes, lies where it belongs and

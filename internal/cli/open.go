@@ -153,6 +153,12 @@ func (e *env) settings() (*derive.Settings, error) {
 		return nil, asUsage(err)
 	}
 	settings := &derive.Settings{Identity: ladder, Prices: table, Notes: notes, Teams: teams}
+	settings.AccountNames = map[string]string{}
+	for _, account := range e.Accounts {
+		if account.Name != "" {
+			settings.AccountNames[account.ID] = account.Name
+		}
+	}
 	for _, p := range e.OwnPrincipals {
 		settings.Own = append(settings.Own, glob.New(p))
 	}

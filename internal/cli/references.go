@@ -27,12 +27,16 @@ func (e *env) references(settings *derive.Settings, clients *askers) *collect.Re
 			if err != nil {
 				return aws.Config{}, err
 			}
-			return conn.Config(ctx, account, e.Directory.IdentityStoreRegion)
+			cfg, err := conn.Config(ctx, account, e.Directory.IdentityStoreRegion)
+			if errors.Is(err, awsconn.ErrNoRole) { // a member account may be allowed to ask
+				return conn.Config(ctx, "", e.Directory.IdentityStoreRegion)
+			}
+			return cfg, err
 		})
 		r.User = func(ctx context.Context, storeARN, userID string) (string, error) {
 			ref, err := users.Describe(ctx, storeARN, userID)
 			if errors.Is(err, directory.ErrNotFound) {
-				return "", nil
+				return "{}", nil // that too is not asked again for a while
 			}
 			return ref.Answer, err
 		}

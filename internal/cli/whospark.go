@@ -110,7 +110,7 @@ func whoSparkText(out io.Writer, s sparkStory, zone *time.Location) error {
 		}
 		if len(s.Sessions) == 0 {
 			p.printf("%s\n", format.Safe(s.ID))
-			p.row("gap", "the trail does not hold the start of this session, and Athena does not know it: of whose it is, and of its cost, nothing is known")
+			p.row("gap", "the lake does not hold the start of this session, nor what Athena knows of it: whose it is, and what it cost, is unknown")
 		}
 		p.cells(s.Calculations)
 	}
@@ -203,7 +203,7 @@ func (p *page) calculation(x report.Calculation, c chain, sessions []report.Sess
 		}
 	}
 	if len(sessions) == 0 && x.SessionID != "" {
-		p.row("", "its start is not in the lake, and Athena does not know it")
+		p.row("", "of which the lake holds neither the start nor what Athena knows")
 	}
 	p.row("description", x.Description)
 	p.row("submitted", p.time(x.SubmittedAt)+" "+p.zone.String())
@@ -254,14 +254,14 @@ func costShare(x report.Calculation) string {
 
 func sessionCost(x report.Session) string {
 	switch {
+	case x.Gap == athenatrail.GapNotStarted:
+		return "nothing: it did not start"
 	case x.CostBasis == athenatrail.BasisUnpriced:
 		return "unknown: region " + x.RegionName + " has no price of a DPU-hour; name one under prices: in athenatrail.yaml"
+	case x.Cost == nil && x.Gap == athenatrail.GapPending:
+		return "unknown until it ends"
 	case x.Cost == nil:
 		return "unknown"
 	}
-	text := fmt.Sprintf("%s %s (%s price of %s)", amount(*x.Cost), x.Currency, x.CostBasis, x.RegionName)
-	if x.Gap == athenatrail.GapPending {
-		text += ", so far"
-	}
-	return text
+	return fmt.Sprintf("%s %s (%s price of %s)", amount(*x.Cost), x.Currency, x.CostBasis, x.RegionName)
 }

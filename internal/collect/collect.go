@@ -19,6 +19,7 @@ import (
 	"github.com/athenatrail/athenatrail/internal/lake"
 	"github.com/athenatrail/athenatrail/internal/ledger"
 	"github.com/athenatrail/athenatrail/internal/rebuild"
+	"github.com/athenatrail/athenatrail/internal/redact"
 	"github.com/athenatrail/athenatrail/internal/source"
 )
 
@@ -35,6 +36,9 @@ type Options struct {
 	// Lookback is how late a log file may be delivered and still be found by
 	// a run that lists a bucket from where the last one came to.
 	Lookback time.Duration
+
+	// QueryText is what of SQL is stored. The zero value is redact.Full.
+	QueryText redact.Mode
 
 	Limits   cloudtrail.Limits
 	Settings *derive.Settings
@@ -83,6 +87,9 @@ func Run(ctx context.Context, o Options) (*Summary, error) {
 	if o.DryRun {
 		return r.sum, r.wouldAsk(ctx)
 	}
+	if err := r.openEntrance(ctx); err != nil {
+		return r.sum, err
+	}
 	if err := r.read(ctx); err != nil {
 		return r.sum, err
 	}
@@ -115,10 +122,11 @@ func Run(ctx context.Context, o Options) (*Summary, error) {
 // A run is one run under way.
 type run struct {
 	Options
-	sum     *Summary
-	issues  *rebuild.Issues
-	work    []job // log files to read, by day of delivery
-	sources []*sourceState
+	sum      *Summary
+	issues   *rebuild.Issues
+	entrance entrance
+	work     []job // log files to read, by day of delivery
+	sources  []*sourceState
 }
 
 func (r *run) progress(p Progress) {

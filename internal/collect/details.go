@@ -47,17 +47,21 @@ func (r *run) details(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, w := range wanted {
-		r.sum.Wanted += int64(len(w))
-	}
 	type place struct{ account, region string }
 	places := map[place][]athenaapi.Wanted{}
 	started := starts{}
-	for p, ids := range wanted {
+	// A session whose start the trail lacks may be wanted for several days: it
+	// is asked for once, for the first.
+	for _, p := range slices.SortedFunc(maps.Keys(wanted), athenatrail.Partition.Compare) {
 		at := place{p.Account, p.Region}
-		places[at] = append(places[at], ids...)
-		for _, w := range ids {
-			started[wantedKey(w.Kind, w.ID)] = p
+		for _, w := range wanted[p] {
+			about := subjectOf(p.Account, p.Region, w.Kind, w.ID)
+			if _, ok := started[about]; ok {
+				continue
+			}
+			started[about] = p
+			places[at] = append(places[at], w)
+			r.sum.Wanted++
 		}
 	}
 	var mu sync.Mutex
@@ -100,16 +104,15 @@ func (r *run) details(ctx context.Context) error {
 	return nil
 }
 
-// starts are the partitions of what is asked for, by kind and id.
-type starts map[[2]string]athenatrail.Partition
+// A subject is what is asked about: two accounts may name the same id.
+type subject struct{ account, region, kind, id string }
 
-func wantedKey(kind, id string) [2]string {
-	return [2]string{cmp.Or(kind, athenatrail.KindQueryExecution), id}
+func subjectOf(account, region, kind, id string) subject {
+	return subject{account, region, cmp.Or(kind, athenatrail.KindQueryExecution), id}
 }
 
-// A subject is what Athena is asked about, where. Two accounts may name the
-// same id.
-type subject struct{ account, region, kind, id string }
+// starts are the partitions of what is asked for.
+type starts map[subject]athenatrail.Partition
 
 // hintOf returns what an error advises, to go behind its text.
 func hintOf(err error) string {
@@ -131,7 +134,7 @@ func (r *run) ask(ctx context.Context, account, region string, ids []athenaapi.W
 	case errors.Is(err, ErrNoRole):
 		var answers []athenaapi.Answer
 		for _, w := range ids {
-			answers = append(answers, noRole(w, started[wantedKey(w.Kind, w.ID)]))
+			answers = append(answers, noRole(w, started[subjectOf(account, region, w.Kind, w.ID)]))
 		}
 		if err := r.storeAnswers(ctx, answers, started); err != nil {
 			return err
@@ -194,13 +197,9 @@ func noRole(w athenaapi.Wanted, home athenatrail.Partition) athenaapi.Answer {
 // answer was better than what was held. Were the run killed in between, lacking
 // would find the rows that do not tell what is held.
 func (r *run) storeAnswers(ctx context.Context, answers []athenaapi.Answer, started starts) error {
-	var details []athenatrail.Detail
-	var texts []athenatrail.QueryText
-	for _, a := range answers {
-		details = append(details, a.Detail)
-		if a.Text != nil {
-			texts = append(texts, *a.Text)
-		}
+	details, texts, err := r.entrance.answers(ctx, answers)
+	if err != nil {
+		return err
 	}
 	var mu sync.Mutex
 	better := map[athenatrail.Partition]bool{} // partitions of details
@@ -222,7 +221,8 @@ func (r *run) storeAnswers(ctx context.Context, answers []athenaapi.Answer, star
 	}
 	marks := days{}
 	for i := range details {
-		if p, ok := started[wantedKey(details[i].Kind, details[i].ID)]; ok && better[details[i].Home] {
+		d := &details[i]
+		if p, ok := started[subjectOf(d.Home.Account, d.Home.Region, d.Kind, d.ID)]; ok && better[d.Home] {
 			marks[p] = true
 		}
 	}

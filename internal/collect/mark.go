@@ -24,6 +24,9 @@ func (r *run) mark(ctx context.Context, f *cloudtrail.Facts) error {
 	if err := r.ofCallers(ctx, f.SessionEvents, f.RoleSessions, marks); err != nil {
 		return err
 	}
+	if err := r.ofAccess(ctx, f.DataAccess, marks); err != nil {
+		return err
+	}
 	return r.setMarks(ctx, marks)
 }
 
@@ -387,14 +390,14 @@ func (r *run) calledWith(ctx context.Context, d athenatrail.Date, hashes map[str
 
 // ofAccess adds the days of the queries that Lake Formation gave access to a
 // table, of any account: its own day and the one before.
-func (r *run) ofAccess(ctx context.Context, f *cloudtrail.Facts, marks days) error {
+func (r *run) ofAccess(ctx context.Context, access []athenatrail.DataAccess, marks days) error {
 	type place struct {
 		on     athenatrail.Date
 		region string
 	}
 	ids := map[place]map[string]bool{}
-	for i := range f.DataAccess {
-		a := &f.DataAccess[i]
+	for i := range access {
+		a := &access[i]
 		for _, on := range []athenatrail.Date{a.Home.Date - 1, a.Home.Date} {
 			at := place{on, a.Home.Region}
 			if ids[at] == nil {

@@ -131,6 +131,9 @@ func (r *run) storeReferences(ctx context.Context, news, all []athenatrail.Refer
 }
 
 func (r *run) mergeReferences(ctx context.Context, rows []athenatrail.Reference) error {
+	if err := keep(ctx, &r.entrance, lake.References, &rows); err != nil {
+		return err
+	}
 	for p, rows := range byPartition(lake.References, rows) {
 		n, err := lake.Merge(ctx, r.Lake, lake.References, p, rows)
 		if err != nil {

@@ -220,9 +220,6 @@ func (r *run) sparkMarks(ctx context.Context, details []athenatrail.Detail, mark
 	var about []athenatrail.SessionEvent
 	for i := range details {
 		d := &details[i]
-		if d.Kind != athenatrail.KindQueryExecution && d.Outcome == athenatrail.OutcomeAnswered {
-			marks[d.Home] = true
-		}
 		switch d.Kind {
 		case athenatrail.KindSession:
 			about = append(about, athenatrail.SessionEvent{Home: d.Home, SessionID: d.ID})

@@ -24,6 +24,9 @@ import (
 // facts and marks has left facts that nobody derived from, and the next run
 // reads the same log file again.
 func (r *run) store(ctx context.Context, b *batch) error {
+	if err := r.entrance.facts(ctx, &b.facts); err != nil {
+		return err
+	}
 	var mu sync.Mutex
 	changed := func(_ athenatrail.Partition, n int) {
 		mu.Lock()

@@ -21,6 +21,7 @@ import (
 	_ "time/tzdata" // timezone must be readable on a machine without zone files
 
 	"github.com/athenatrail/athenatrail/internal/annotation"
+	"github.com/athenatrail/athenatrail/internal/redact"
 	"github.com/athenatrail/athenatrail/internal/team"
 )
 
@@ -69,7 +70,7 @@ type Config struct {
 	Directory Directory
 	Comments  []annotation.Pattern // how tools that are not built in name themselves in SQL
 
-	QueryText string // "full": SQL is stored as Athena gives it
+	QueryText string // a redact.Mode: what of SQL is stored
 	Timezone  *time.Location
 	Jobs      int // files read side by side
 
@@ -154,7 +155,7 @@ func defaults() *Config {
 		Caps:        Caps{RecordBytes: 8_000_000, FileInflatedBytes: 1_000_000_000},
 		PriceUnits:  UnitsBinary,
 		ZeroByteDML: ZeroByteMinimum,
-		QueryText:   "full",
+		QueryText:   string(redact.Full),
 		Timezone:    time.UTC,
 		Jobs:        min(runtime.GOMAXPROCS(0), maxJobs),
 		origins:     map[string]string{},

@@ -224,7 +224,7 @@ func TestErrors(t *testing.T) {
 		{"version: 1\ntimezone: Mars/Olympus\n", `athenatrail.yaml:2:11: timezone "Mars/Olympus": want a time zone such as UTC or Europe/Paris`},
 		{"version: 1\njobs: 0\n", `athenatrail.yaml:2:7: jobs "0": want a whole number from 1 to 256`},
 		{"version: 1\ndetails: maybe\n", `athenatrail.yaml:2:10: details "maybe": want api or none`},
-		{"version: 1\nquery_text: hash\n", `athenatrail.yaml:2:13: query_text "hash": want full`},
+		{"version: 1\nquery_text: hash\n", `athenatrail.yaml:2:13: query_text "hash": want full or literals_masked or fingerprint_only`},
 		{"version: 1\nregions: [eu-west-1, Paris]\n", `athenatrail.yaml:2:22: regions "Paris": want a region such as eu-west-1, or all`},
 		{"version: 1\nlake: gs://x\n", `athenatrail.yaml:2:7: lake "gs://x": want a folder or s3://bucket[/prefix]`},
 		{"version: 1\ncaps:\n  record_bytes: 8 Mb\n", `athenatrail.yaml:3:17: caps.record_bytes "8 Mb": want a size such as 8 MB, 1 GiB or 500000, at least 1 KB`},

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/athenatrail/athenatrail/internal/redact"
 )
 
 const (
@@ -64,7 +66,8 @@ func init() {
 		"price_units": scalar(func(c *Config) *string { return &c.PriceUnits }, oneOf(UnitsBinary, UnitsDecimal)),
 		"zero_byte_dml": scalar(func(c *Config) *string { return &c.ZeroByteDML },
 			oneOf(ZeroByteMinimum, ZeroByteFree)),
-		"query_text": scalar(func(c *Config) *string { return &c.QueryText }, oneOf("full")),
+		"query_text": scalar(func(c *Config) *string { return &c.QueryText },
+			oneOf(string(redact.Full), string(redact.LiteralsMasked), string(redact.FingerprintOnly))),
 
 		"sources": {
 			form: formList,

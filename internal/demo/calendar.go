@@ -159,6 +159,7 @@ func Generate(o Options) *Company {
 	c.disorder()
 	// Behind disorder, so that what they add leaves the rest as it was.
 	c.sparkCases()
+	c.queryCases()
 	c.sparkAnswers()
 	c.noise(factor)
 	c.finish()

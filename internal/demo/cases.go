@@ -42,16 +42,17 @@ func (b *builder) forgedComments() {
 	b.start(ask{at: at.Add(11 * time.Minute), region: EU, who: wanda, team: "platform", tool: "pyathena", ip: "203.0.113.21", agent: agentPyAthena, group: "platform",
 		stmt: pasted, polls: 1, read: true, cases: []string{"forged_comment"}})
 
-	bi := func(text string) {
+	bi := func(text string, reads ...string) {
 		at = at.Add(17 * time.Minute)
 		s := like
 		s.text = text
 		who := bot(roleSession{account: Analytics, role: "bi-redash", session: "redash", created: at.Add(-time.Hour), key: b.r.id("ASIA", 16)}, "redash")
 		b.issued(who, "ec2.amazonaws.com", US)
-		b.start(ask{at: at, region: US, who: who, team: "bi", tool: "redash", ip: "198.51.100.31", agent: agentPyAthena, group: "bi", stmt: s, polls: 1, read: true, cases: []string{"forged_comment"}})
+		i := b.start(ask{at: at, region: US, who: who, team: "bi", tool: "redash", ip: "198.51.100.31", agent: agentPyAthena, group: "bi", stmt: s, polls: 1, read: true, cases: []string{"forged_comment"}})
+		b.c.runs[i].truth.Reads = reads
 	}
-	bi("SELECT '" + comment + "' AS note, count(*) FROM sales.orders")
-	bi("SELECT count(*) " + comment + " FROM sales.orders")
+	bi("SELECT '"+comment+"' AS note, count(*) FROM sales.orders", "awsdatacatalog.sales.orders")
+	bi("SELECT count(*) "+comment+" FROM sales.orders", "awsdatacatalog.sales.orders")
 	bi(comment[:60])
 }
 

@@ -73,10 +73,11 @@ type Company struct {
 	index  map[runKey]int
 	lists  map[groupKey][]string // ids, newest first
 
-	sessions     []*sparkSession
-	findings     []SparkFinding
-	sessionsByID map[runKey]*sparkSession
-	calculations map[runKey]*sparkCalculation
+	sessions      []*sparkSession
+	findings      []SparkFinding
+	queryFindings []QueryFinding
+	sessionsByID  map[runKey]*sparkSession
+	calculations  map[runKey]*sparkCalculation
 }
 
 type (

@@ -154,6 +154,11 @@ func (c *Company) WriteTruth(path string) (err error) {
 			err = enc.Encode(&c.findings[i])
 		}
 	}
+	for i := range c.queryFindings {
+		if err == nil {
+			err = enc.Encode(&c.queryFindings[i])
+		}
+	}
 	if err == nil {
 		err = w.Flush()
 	}

@@ -16,6 +16,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/athenatrail/athenatrail"
@@ -40,6 +42,10 @@ type Settings struct {
 	Notes    *annotation.Patterns // nil: the markers that tools are known to write
 	Teams    *team.Rules          // nil: teams are the directory's alone
 
+	// AccountNames are the names of accounts by their ids; they go before what
+	// Organizations says.
+	AccountNames map[string]string
+
 	// Own are the principals, by their ARNs or their roles', under which
 	// athenatrail runs. Their calls are our own if the agent says so too.
 	Own []glob.Pattern
@@ -52,6 +58,11 @@ func (s *Settings) Hash() string {
 	fmt.Fprintln(h, rules, s.Identity.Hash(), s.Prices.Hash(), s.Notes.Hash(), s.Teams.Hash(), tool.Hash(), sqlref.Version)
 	for _, p := range s.Own {
 		fmt.Fprintln(h, "own", p)
+	}
+	if s.Teams.NeedsAccountNames() {
+		for _, id := range slices.Sorted(maps.Keys(s.AccountNames)) {
+			fmt.Fprintf(h, "account %s %q\n", id, s.AccountNames[id])
+		}
 	}
 	return hex.EncodeToString(h.Sum(nil))[:16]
 }
@@ -101,6 +112,7 @@ type Day struct {
 
 	pool  pool
 	teams map[teamKey]string
+	calls map[callKey]*knownCall
 }
 
 // days is a set of the days D-1, D and D+1, as bits.
@@ -123,6 +135,7 @@ func NewDay(p athenatrail.Partition, s *Settings) *Day {
 		spark:     newSpark(),
 		pool:      newPool(),
 		teams:     map[teamKey]string{},
+		calls:     map[callKey]*knownCall{},
 		users:     map[string]string{},
 		tags:      map[string]map[string]string{},
 	}
@@ -187,10 +200,9 @@ func (d *Day) Event(e *athenatrail.Event) (athenatrail.Activity, error) {
 	d.saw(&r.Identity.OnBehalfOf)
 	note := d.noteOf(e)
 	from := caller{Where: where(&r), own: d.settings.owns(&r)}
-	var mfa *bool
-	from.Who, mfa = identity.Resolve(&r, &d.known, note, d.settings.Identity)
-	from.MFA = optionalOf(mfa)
-	with := tool.Of(&r, note)
+	who, with := d.whoAndTool(&r, note)
+	mfa := r.Identity.MFA
+	from.Who, from.MFA = who, optionalOf(mfa)
 	from.Tool, from.ToolDetail = with.Name, with.Detail
 
 	if e.Name == startEvent {

@@ -177,6 +177,7 @@ func TestSparkGaps(t *testing.T) {
 	f("running", "session pending rosa BUSY", start, pending)
 	f("running, and told to end since", "session pending rosa TERMINATING", start, pending, sessionEnd("e3", s1, at("11:00:00")))
 	f("ended", "session  rosa TERMINATED", start, pending, sessionAnswerOf(s1, "TERMINATED", at("10:00:00"), 6000))
+	f("denied at first", "session  rosa TERMINATED", start, unanswered(athenatrail.KindSession, s1, athenatrail.OutcomeDenied, today-1), sessionAnswerOf(s1, "TERMINATED", at("10:00:00"), 6000))
 	f("forgotten", "session expired rosa", start, unanswered(athenatrail.KindSession, s1, athenatrail.OutcomeNotFound, today))
 	f("denied", "session no_access rosa", start, unanswered(athenatrail.KindSession, s1, athenatrail.OutcomeDenied, today))
 	f("never started", "session not_started rosa", sessionStart("e1", "", at("10:00:00"), object{"responseElements": nil, "errorCode": "TooManyRequestsException"}))

@@ -1,6 +1,8 @@
 package derive
 
 import (
+	"cmp"
+
 	"github.com/athenatrail/athenatrail"
 	"github.com/athenatrail/athenatrail/internal/team"
 )
@@ -18,7 +20,7 @@ func (d *Day) team(from *caller, workGroup string) string {
 	name, ok := d.teams[key]
 	if !ok {
 		name, _, ok = d.settings.Teams.Of(&team.Call{
-			Person: from.Person, Role: from.RoleName, Account: d.partition.Account, AccountName: d.accountName,
+			Person: from.Person, Role: from.RoleName, Account: d.partition.Account, AccountName: cmp.Or(d.settings.AccountNames[d.partition.Account], d.accountName),
 			WorkGroup: workGroup, Tool: from.Tool, Tags: d.tags[workGroup],
 		}, d.partition.Date)
 		if !ok {

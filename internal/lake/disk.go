@@ -212,7 +212,7 @@ func (s *diskStore) write(path string, data []byte) error {
 		err := s.makeDir(dir)
 		if err == nil {
 			name := fmt.Sprintf("%s%016x", tempPrefix, rand.Uint64())
-			temp, err = os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+			temp, err = os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, s.mode(path))
 		}
 		if err == nil {
 			break
@@ -243,6 +243,15 @@ func (s *diskStore) write(path string, data []byte) error {
 		return err
 	}
 	return nil // somebody has removed the file since
+}
+
+// mode returns the permissions of a file: those that the process gives, but for
+// what is private.
+func (s *diskStore) mode(path string) fs.FileMode {
+	if strings.HasPrefix(path, filepath.Join(s.root, filepath.FromSlash(privateDir))+string(filepath.Separator)) {
+		return 0o600
+	}
+	return 0o666
 }
 
 // rename waits a little on Windows for readers to close the old file.

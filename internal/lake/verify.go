@@ -128,6 +128,15 @@ func (v *verification) file(ctx context.Context, file File) {
 				problem(hintLedger, "cannot be decoded: %v", err)
 			}
 		}
+	case strings.HasPrefix(file.Key, privateDir):
+		if _, err := v.lake.Read(ctx, file.Key); isDenied(err) || errors.Is(err, fs.ErrPermission) {
+			return // as it should be for who only reads
+		}
+		if data, ok := v.read(ctx, file); ok {
+			if what := privateProblem(file.Key, data); what != "" {
+				problem("restore it from a backup; "+hintForeign, "%s", what)
+			}
+		}
 	case strings.HasPrefix(file.Key, "facts/"), strings.HasPrefix(file.Key, "tables/"), isLedger:
 		problem(hintForeign+"; "+hintNewer, "this athenatrail knows no such file")
 	default:

@@ -16,6 +16,11 @@ func (d *DB) Report(ctx context.Context, view string, p Params) (*format.Result,
 	if err != nil {
 		return nil, err
 	}
+	if v.resolve != nil && p.Arg != "" {
+		if p.Arg, err = v.resolve(ctx, d, p.Arg); err != nil {
+			return nil, fmt.Errorf("report %s: %w", view, err)
+		}
+	}
 	s, err := render(v, p, d.zone)
 	if err != nil {
 		return nil, fmt.Errorf("report %s: %w", view, err)
@@ -36,12 +41,15 @@ func (d *DB) Report(ctx context.Context, view string, p Params) (*format.Result,
 	return r, nil
 }
 
+// comparisons are the columns that speak of a time before the window.
+var comparisons = []string{"cost_before", "cost_week_before", "cost_change_percent", "cost_difference", "data_scanned_bytes_before", "executions_before", "sessions_before", "status"}
+
 // blankComparisons empties what compares with a time that the lake does not
 // hold, or a day that the window cuts with a whole one.
 func blankComparisons(r *format.Result, rows [][]any, p Params) {
 	day, weekly := r.Index("day"), r.Index("cost_week_before") >= 0
 	for _, row := range rows {
-		blank := p.From.Add(p.From.Sub(p.To)).Before(p.CompleteFrom)
+		blank := !p.beforeHeld()
 		if weekly {
 			y, m, d := row[day].(time.Time).Date()
 			start := time.Date(y, m, d, 0, 0, 0, 0, r.TimeZone)
@@ -50,7 +58,7 @@ func blankComparisons(r *format.Result, rows [][]any, p Params) {
 		if !blank {
 			continue
 		}
-		for _, name := range []string{"cost_before", "cost_week_before", "cost_change_percent"} {
+		for _, name := range comparisons {
 			if i := r.Index(name); i >= 0 {
 				row[i] = nil
 			}

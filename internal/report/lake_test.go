@@ -26,6 +26,8 @@ type lakeDir struct {
 	t          testing.TB
 	executions []athenatrail.QueryExecution
 	activity   []athenatrail.Activity
+	sessions   []athenatrail.Session
+	calcs      []athenatrail.Calculation
 	texts      []athenatrail.QueryText
 	noRollup   bool
 }
@@ -74,17 +76,26 @@ func (l *lakeDir) write() string {
 	writeTable(l.t, root, "tables/activity_open", l.activity, func(a *athenatrail.Activity) athenatrail.Partition {
 		return athenatrail.NewPartition(a.EventTime, a.AccountID, a.RegionName)
 	})
+	writeTable(l.t, root, "tables/sessions_open", l.sessions, func(s *athenatrail.Session) athenatrail.Partition {
+		return athenatrail.NewPartition(s.StartedAt, s.AccountID, s.RegionName)
+	})
+	writeTable(l.t, root, "tables/calculations_open", l.calcs, func(c *athenatrail.Calculation) athenatrail.Partition {
+		return athenatrail.NewPartition(c.SubmittedAt, c.AccountID, c.RegionName)
+	})
 	writeTable(l.t, root, "facts/query_texts", l.texts, func(q *athenatrail.QueryText) athenatrail.Partition { return q.Home })
 	if !l.noRollup {
-		writeTable(l.t, root, "tables/usage_rollup_open", rollup(l.executions), func(u *athenatrail.UsageRollup) athenatrail.Partition {
+		writeTable(l.t, root, "tables/usage_rollup_open", rollup(l.executions, l.sessions), func(u *athenatrail.UsageRollup) athenatrail.Partition {
+			return athenatrail.NewPartition(u.Slot, u.AccountID, u.RegionName)
+		})
+		writeTable(l.t, root, "tables/table_rollup_open", tableRollup(l.executions), func(u *athenatrail.TableRollup) athenatrail.Partition {
 			return athenatrail.NewPartition(u.Slot, u.AccountID, u.RegionName)
 		})
 	}
 	return root
 }
 
-// rollup sums executions as the design says a roll-up does.
-func rollup(executions []athenatrail.QueryExecution) []athenatrail.UsageRollup {
+// rollup sums executions and sessions as the design says a roll-up does.
+func rollup(executions []athenatrail.QueryExecution, sessions []athenatrail.Session) []athenatrail.UsageRollup {
 	sums := map[athenatrail.UsageKey]*athenatrail.UsageRollup{}
 	for _, e := range executions {
 		key := athenatrail.UsageKey{Slot: e.SubmissionDateTime.Truncate(athenatrail.SlotLength), Kind: athenatrail.UsageSQL,
@@ -117,6 +128,28 @@ func rollup(executions []athenatrail.QueryExecution) []athenatrail.UsageRollup {
 		if e.TotalMillis != nil {
 			u.TotalMillis += *e.TotalMillis
 			*u.Latency(athenatrail.LatencyBucket(*e.TotalMillis))++
+		}
+	}
+	for _, s := range sessions {
+		key := athenatrail.UsageKey{Slot: s.StartedAt.Truncate(athenatrail.SlotLength), Kind: athenatrail.UsageSpark,
+			Person: s.Person, PersonKind: s.PersonKind, PersonSource: s.PersonSource, Team: s.Team, RoleName: s.RoleName,
+			AccountID: s.AccountID, RegionName: s.RegionName, WorkGroupName: s.WorkGroupName, Tool: s.Tool,
+			State: s.State, Gap: s.Gap, CostBasis: s.CostBasis, Currency: s.Currency}
+		u := sums[key]
+		if u == nil {
+			u = &athenatrail.UsageRollup{UsageKey: key}
+			sums[key] = u
+		}
+		u.Executions++
+		if s.State == "FAILED" || s.Gap == athenatrail.GapNotStarted {
+			u.Failed++
+		}
+		if s.DPUMillis != nil {
+			u.Known++
+			u.DPUMillis += *s.DPUMillis
+		}
+		if s.Cost != nil {
+			u.Cost += *s.Cost
 		}
 	}
 	var list []athenatrail.UsageRollup
@@ -163,6 +196,12 @@ func randomExecutions(n int) []athenatrail.QueryExecution {
 		e.AccountID, e.RegionName = pick(accountA, accountB), pick("eu-west-1", "cn-north-1")
 		e.WorkGroupName, e.DatabaseName, e.Tool = pick("primary", "etl", "", "bi's"), pick("sales", "web", ""), pick("", "dbt", "redash")
 		e.Team = pick("unassigned", "data")
+		if e.Tool == "dbt" {
+			e.ToolDetail = pick("model.shop.orders", "model.shop.customers", "")
+		} else if e.Tool == "redash" {
+			e.ToolDetail = pick("query 12", "model.shop.orders")
+		}
+		e.RoleName = pick("", "Shared", "AWSReservedSSO_Analyst_0123456789abcdef")
 		switch e.Person {
 		case "AnalystRole":
 			e.PersonKind, e.PersonSource, e.PersonTrust, e.RoleName = athenatrail.PersonUnknown, athenatrail.SourceRole, "", "AnalystRole"
@@ -170,6 +209,11 @@ func randomExecutions(n int) []athenatrail.QueryExecution {
 			e.PersonKind, e.PersonSource, e.PersonTrust = athenatrail.PersonService, athenatrail.SourceRole, ""
 		case "carol":
 			e.PersonSource = pick(athenatrail.SourceIdentityCenter, athenatrail.SourceSessionName)
+			if e.PersonSource == athenatrail.SourceSessionName {
+				e.PersonTrust = athenatrail.TrustSession
+			}
+		case "zoë":
+			e.PersonSource, e.PersonTrust = athenatrail.SourceQueryComment, athenatrail.TrustAsserted
 		}
 		if e.RegionName == "cn-north-1" {
 			e.Currency = "CNY"
@@ -202,6 +246,7 @@ func randomExecutions(n int) []athenatrail.QueryExecution {
 		case 7:
 			e.ReusedResult, e.Cost, e.CostBasis = ptr(true), ptr(athenatrail.Money(0)), athenatrail.BasisFree
 		}
+		touchTables(&e, i)
 		list = append(list, e)
 	}
 	return list

@@ -26,11 +26,14 @@ func (e usageError) Is(target error) bool { return target == ErrUsage }
 type Params struct {
 	From, To time.Time // half-open; both are needed
 
-	By    []string    // what to group by; for the view usage alone
+	// Arg is what the view is about, for views that have Argument.
+	Arg string
+
+	By    []string    // what to group by, for views that have By
 	Where []Condition // all must hold; of several = on one column, one
 
 	// Limit is how many rows at most; zero is all. Of the overview, it is how
-	// many people and databases.
+	// many people, teams and databases.
 	Limit int
 
 	// Rankings leave out probes (SELECT 1 of a connection test and the like)
@@ -38,17 +41,25 @@ type Params struct {
 	// names the column.
 	Probes, Own bool
 
-	// CompleteTo goes into the result as it is.
+	// CompleteTo goes into the result as it is. What had not ended by then, a
+	// session of Spark, is taken to have gone on until then; zero is To.
 	CompleteTo time.Time
 
 	// CompleteFrom is from when on the lake holds anything. What lies before
 	// is not compared with: it would look like a rise. Zero compares always.
 	CompleteFrom time.Time
 
+	// PartitionColumns are what findings take large tables to be partitioned
+	// by. Without any they say nothing about filters.
+	PartitionColumns []PartitionColumn
+
 	// Rows makes a view read query_executions where usage_rollup would do.
 	// The answer is the same.
 	Rows bool
 }
+
+// beforeHeld reports whether the lake holds all of the window before.
+func (p Params) beforeHeld() bool { return !p.From.Add(p.From.Sub(p.To)).Before(p.CompleteFrom) }
 
 // A Condition restricts a view to the rows whose column has, or has not, a
 // value.

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"context"
 	"embed"
 	"reflect"
 	"slices"
@@ -9,7 +10,7 @@ import (
 	"github.com/athenatrail/athenatrail/internal/format"
 )
 
-//go:embed view/*.sql
+//go:embed view/*.sql view/findings/*.sql
 var viewFiles embed.FS
 
 // A View is one question that the program can answer by itself. Help, the web
@@ -20,13 +21,27 @@ type View struct {
 	Columns []format.Column
 	Where   []string // columns that a condition can name
 	By      []string // columns to group by, of which at least one must be given; none for most views
-	Limit   int      // how many rows make sense where the user does not say; zero is all
+	// Argument names what the view is about, such as NOTEBOOK, in capitals as
+	// help shows it. Empty for most: they are about everything.
+	Argument string
+
+	Limit int // how many rows make sense where the user does not say; zero is all
+
+	// DefaultBy is what is grouped by where the user does not say. With it,
+	// the columns of By are dimensions that stand one below the other, named
+	// in the column dimension, and not columns of their own.
+	DefaultBy []string
 
 	source   string            // the table that conditions are about
 	kinds    map[string]string // the SQL type of each column of Where
 	rollup   bool              // usage_rollup can answer
+	extra    []string          // columns of query_executions that it needs and the roll-up lacks
 	before   bool              // the window before is compared with
 	calendar string            // unit of the rows' calendar column
+	// resolve, of a view with Argument, finds what the user meant.
+	resolve func(context.Context, *DB, string) (string, error)
+
+	sqlOnly bool // Spark has no place in it: what it costs is left out
 }
 
 // Times by which usage can be grouped, beside the roll-up's own columns.
@@ -36,11 +51,21 @@ const (
 	byMonth = "month"
 )
 
-var (
-	executionKinds = conditionKinds(reflect.TypeFor[athenatrail.QueryExecution](), "kind")
-	activityKinds  = conditionKinds(reflect.TypeFor[athenatrail.Activity]())
-	rollupKinds    = conditionKinds(reflect.TypeFor[athenatrail.UsageKey]())
-)
+// kindsOf are the columns that conditions can name, by the views' source.
+var kindsOf = map[string]map[string]string{
+	"query_executions": conditionKinds(reflect.TypeFor[athenatrail.QueryExecution](), "kind"),
+	"activity":         conditionKinds(reflect.TypeFor[athenatrail.Activity]()),
+	"sessions":         conditionKinds(reflect.TypeFor[athenatrail.Session](), "notebook_name"),
+	"calculations":     conditionKinds(reflect.TypeFor[athenatrail.Calculation](), "notebook_name"),
+	"timeline":         conditionKinds(reflect.TypeFor[timelineRow]()),
+	"findings":         conditionKinds(reflect.TypeFor[findingRow]()),
+
+	"tables":             touchedKinds("table_name"),
+	"databases_accessed": touchedKinds("database_accessed"),
+	"table_names":        conditionKinds(reflect.TypeFor[tableRow]()),
+}
+
+var rollupKinds = conditionKinds(reflect.TypeFor[athenatrail.UsageKey]())
 
 // conditionKinds returns a table's columns of which a condition can ask for a
 // value, with their SQL types. Added are text columns that the views have
@@ -81,7 +106,8 @@ var (
 	region       = format.Column{Name: "region_name", Title: "region", Kind: format.Text}
 	workGroup    = format.Column{Name: "work_group_name", Title: "work group", Kind: format.Text}
 	database     = format.Column{Name: "database_name", Title: "database", Kind: format.Text, Help: "the query's own context, not what it read"}
-	tool         = format.Column{Name: "tool", Kind: format.Text}
+	tool         = format.Column{Name: "tool", Kind: format.Text, Help: "what sent the statement; empty where nothing tells"}
+	role         = format.Column{Name: "role_name", Title: "role", Kind: format.Text, Help: "the role whose session asked; empty for callers without one"}
 	state        = format.Column{Name: "state", Kind: format.Text}
 	gap          = format.Column{Name: "gap", Kind: format.Text, Help: "why a half of the row is missing; empty when complete"}
 	people       = format.Column{Name: "people", Kind: format.Count, Help: "different humans"}
@@ -99,11 +125,14 @@ var (
 	share      = format.Column{Name: "cost_share_percent", Title: "share", Kind: format.Percent, Help: "of the cost of everything that the conditions let through, in the same currency"}
 	costBefore = format.Column{Name: "cost_before", Title: "cost before", Kind: format.Money, Help: "in the window of the same length before"}
 	change     = format.Column{Name: "cost_change_percent", Title: "change", Kind: format.Change, Help: "of the cost against the window before"}
-	coverage   = format.Column{Name: "coverage_percent", Title: "known", Kind: format.Percent, Help: "share of the executions whose bytes are known"}
+	coverage   = format.Column{Name: "coverage_percent", Title: "known", Kind: format.Percent, Help: "share of the executions whose bytes, and of the sessions whose DPU time, are known"}
+	sessions   = format.Column{Name: "sessions", Kind: format.Count, Help: "sessions of Athena for Apache Spark; they are in cost and dpu_ms, and in no count of executions"}
+	dpuTime    = format.Column{Name: "dpu_ms", Title: "DPU time", Kind: format.Millis, Help: "DPU time of the sessions; 1 DPU for an hour costs the price of a DPU-hour"}
 	reused     = format.Column{Name: "reused_percent", Title: "reused", Kind: format.Percent, Help: "share of the executions answered from an earlier result"}
 	p50        = format.Column{Name: "p50_ms", Title: "p50", Kind: format.Millis, Help: "half of the executions took at most this long (upper edge of the latency bucket)"}
 	p95        = format.Column{Name: "p95_ms", Title: "p95", Kind: format.Millis, Help: "95 of 100 executions took at most this long (upper edge of the latency bucket)"}
 	lastSeen   = format.Column{Name: "last_seen", Title: "last seen", Kind: format.Minute, Help: "start of the quarter hour of the newest execution"}
+	failedPart = format.Column{Name: "failed_percent", Title: "failed %", Kind: format.Percent, Help: "share of the executions that failed"}
 	unnamed    = format.Column{Name: "unattributed_cost", Title: "unattributed", Kind: format.Money, Help: "cost of executions of which only a role, a service or nothing is known (person_source role, service, none)"}
 )
 
@@ -111,11 +140,17 @@ func wide(c format.Column) format.Column { c.Wide = true; return c }
 
 func help(c format.Column, text string) format.Column { c.Help = text; return c }
 
-// measures are the columns of every ranking, behind its keys.
-func measures() []format.Column {
+// amounts are what a ranking adds up, behind its keys.
+func amounts() []format.Column {
 	return []format.Column{executions, failed, wide(notStarted), scanned, wide(billed), cost, currency, share,
-		wide(costBefore), change, wide(coverage), wide(reused), wide(p50), p95}
+		wide(costBefore), change, wide(coverage)}
 }
+
+// spark is what sessions of Athena for Apache Spark have beside their cost.
+func spark() []format.Column { return []format.Column{wide(sessions), wide(dpuTime)} }
+
+// measures are amounts and what is made of the executions one by one.
+func measures() []format.Column { return append(amounts(), wide(reused), wide(p50), p95) }
 
 func columns(parts ...any) []format.Column {
 	var list []format.Column
@@ -139,31 +174,79 @@ func makeViews() []View {
 		{
 			Name: "overview", Summary: "one screen: what was spent, by whom, on what, day by day, and what is missing",
 			Columns: columns(
-				format.Column{Name: format.Section, Kind: format.Text, Help: "total, attribution, people, databases, days, gaps, not_priced, left_out_of_rankings"},
-				format.Column{Name: "name", Title: " ", Kind: format.Text}, executions, failed, notStarted, people, scanned, wide(billed), cost, currency, share,
+				format.Column{Name: format.Section, Kind: format.Text, Help: "total, attribution, people, teams, databases, days, gaps, not_priced, left_out_of_rankings"},
+				format.Column{Name: "name", Title: " ", Kind: format.Text}, executions, failed, notStarted, sessions, people, scanned, wide(billed), wide(dpuTime), cost, currency, share,
 				wide(costBefore), change, coverage, wide(unnamed)),
 			source: "query_executions", rollup: true, before: true, calendar: byDay, Limit: 5,
 		},
 		{
 			Name: "users", Summary: "who ran, scanned and cost most",
-			Columns: columns(person, personKind, wide(help(personSource, "the lowest rung of the ladder that any of the executions needed")), team, measures(), wide(databases), lastSeen),
+			Columns: columns(person, personKind, wide(help(personSource, "the lowest rung of the ladder that any of the executions needed")), team, measures(), spark(), wide(databases), lastSeen),
 			source:  "query_executions", rollup: true, before: true, Limit: manyRows,
+		},
+		{
+			Name: "teams", Summary: "teams by cost, and what no rule gives to one",
+			Columns: columns(help(team, "by the configuration's rules; unassigned where none matches"), people,
+				format.Column{Name: "others", Kind: format.Count, Help: "different services, agents and roles"},
+				amounts(), spark(), wide(unnamed),
+				format.Column{Name: "top_person", Title: "top", Kind: format.Text, Help: "whose executions cost most"}, lastSeen),
+			source: "query_executions", rollup: true, before: true, Limit: manyRows,
+		},
+		{
+			Name: "roles", Summary: "roles by cost, how many people share each, and how these are known",
+			Columns: columns(role, help(account, "where it was used; (several) when in more than one"),
+				wide(format.Column{Name: "accounts", Kind: format.Count, Help: "different accounts"}), people,
+				format.Column{Name: "vouched_percent", Title: "vouched", Kind: format.Percent, Help: "share of the executions for whose person AWS vouches"},
+				format.Column{Name: "session_percent", Title: "session", Kind: format.Percent, Help: "share of the executions whose person is a name that was chosen when the session was made"},
+				format.Column{Name: "asserted_percent", Title: "asserted", Kind: format.Percent, Help: "share of the executions whose person a comment in the SQL names"},
+				format.Column{Name: "unnamed_percent", Title: "unnamed", Kind: format.Percent, Help: "share of the executions of which only the role, a service or nothing is known"},
+				wide(team), amounts(), spark(), wide(unnamed), wide(lastSeen)),
+			source: "query_executions", extra: []string{"person_trust"}, before: true, Limit: manyRows,
+		},
+		{
+			Name: "tools", Summary: "what statements are sent with: people, failures, reuse, cost",
+			Columns: columns(tool, people, amounts(), spark(), failedPart, reused, lastSeen),
+			source:  "query_executions", rollup: true, before: true, Limit: manyRows,
+		},
+		{
+			Name: "jobs", Summary: "cost per dbt node, dashboard query or other job of a tool: all its executions, nothing left out",
+			Columns: columns(tool, format.Column{Name: "tool_detail", Title: "job", Kind: format.Text, Help: "what the tool ran, as it says itself"}, wide(team), people,
+				format.Column{Name: "days", Kind: format.Count, Help: "different days, in the time zone asked for, on which it ran"},
+				amounts(),
+				format.Column{Name: "cost_per_execution", Title: "each", Kind: format.Money, Help: "of the executions whose cost is known"},
+				format.Column{Name: "cost_per_day", Title: "a day", Kind: format.Money, Help: "of the days on which it ran"},
+				lastSeen, help(executionID, "the one that cost most")),
+			source: "query_executions", extra: []string{"tool_detail", "query_execution_id", "event_id"}, before: true, calendar: byDay, sqlOnly: true, Limit: manyRows,
+		},
+		{
+			Name: "changes", Summary: "what costs more or less than in the window before: people, teams, roles, tools, work groups, databases",
+			Columns: columns(format.Column{Name: "dimension", Kind: format.Text, Help: "the column that name is a value of; each adds up to the whole"},
+				format.Column{Name: "name", Kind: format.Text}, help(account, "of a work group"), wide(help(region, "of a work group")),
+				cost, costBefore,
+				format.Column{Name: "cost_difference", Title: "difference", Kind: format.Money, Help: "of the cost; empty where a cost is not known"}, change,
+				format.Column{Name: "status", Title: " ", Kind: format.Text, Help: "new: nothing ran in the window before; gone: nothing ran in this one"}, currency,
+				scanned, wide(format.Column{Name: "data_scanned_bytes_before", Title: "scanned before", Kind: format.Bytes}),
+				executions, wide(format.Column{Name: "executions_before", Title: "executions before", Kind: format.Count}),
+				wide(sessions), wide(format.Column{Name: "sessions_before", Title: "sessions before", Kind: format.Count})),
+			By:        []string{"person", "team", "role_name", "tool", "work_group_name", "database_name", "account_id", "region_name", "person_kind", "person_source"},
+			DefaultBy: []string{"person", "team", "role_name", "tool", "work_group_name", "database_name"},
+			source:    "query_executions", rollup: true, before: true, Limit: 20,
 		},
 		{
 			Name: "users-databases", Summary: "who uses which database, and how much a query of theirs scans",
 			Columns: columns(person, personKind, database, executions, failed, wide(notStarted), scanned,
 				format.Column{Name: "avg_scanned_mb", Title: "avg MB", Kind: format.MB, Help: "per execution with known bytes, in 10^6 bytes"},
 				wide(billed), cost, currency, share, wide(costBefore), change, wide(coverage), lastSeen),
-			source: "query_executions", rollup: true, before: true, Limit: manyRows,
+			source: "query_executions", rollup: true, before: true, sqlOnly: true, Limit: manyRows,
 		},
 		{
 			Name: "databases", Summary: "which databases are queried, by the query's own context",
 			Columns: columns(database, people, measures(), lastSeen),
-			source:  "query_executions", rollup: true, before: true, Limit: manyRows,
+			source:  "query_executions", rollup: true, before: true, sqlOnly: true, Limit: manyRows,
 		},
 		{
 			Name: "workgroups", Summary: "work groups by cost, failures and latency",
-			Columns: columns(workGroup, account, region, people, wide(databases), measures(), wide(lastSeen)),
+			Columns: columns(workGroup, account, region, people, wide(databases), measures(), spark(), wide(lastSeen)),
 			source:  "query_executions", rollup: true, before: true, Limit: manyRows,
 		},
 		{
@@ -180,7 +263,7 @@ func makeViews() []View {
 		{
 			Name: "spend", Summary: "cost day by day, each against the same day a week before",
 			Columns: columns(format.Column{Name: "day", Kind: format.Date, Help: "in the time zone asked for; the first and last may be cut by the window"},
-				executions, failed, wide(notStarted), people, scanned, wide(billed), cost, currency, unnamed,
+				executions, failed, wide(notStarted), wide(sessions), people, scanned, wide(billed), wide(dpuTime), cost, currency, unnamed,
 				wide(format.Column{Name: "cost_week_before", Kind: format.Money, Help: "of the same day seven days earlier"}),
 				format.Column{Name: "cost_change_percent", Title: "week", Kind: format.Change, Help: "of the cost against seven days earlier"}, coverage),
 			source: "query_executions", rollup: true, calendar: byDay,
@@ -203,19 +286,18 @@ func makeViews() []View {
 				wide(format.Column{Name: "event_id", Title: "event", Kind: format.ID})),
 			source: "activity", Limit: manyRows,
 		},
-		{
-			Name: "usage", Summary: "any other grouping: --by with columns of the roll-up, hour, day or month",
-			Columns: columns(people, wide(databases), measures(), lastSeen),
-			By:      append(rollupKeys(), byHour, byDay, byMonth),
-			source:  "query_executions", rollup: true, before: true,
-		},
 	}
+	list = append(list, tableViews()...)
+	list = append(list, sparkViews()...)
+	list = append(list, findingsView(), View{
+		Name: "usage", Summary: "any other grouping: --by with columns of the roll-up, hour, day or month",
+		Columns: columns(people, wide(databases), measures(), spark(), lastSeen),
+		By:      append(rollupKeys(), byHour, byDay, byMonth),
+		source:  "query_executions", rollup: true, before: true,
+	})
 	for i := range list {
 		v := &list[i]
-		v.kinds = executionKinds
-		if v.source == "activity" {
-			v.kinds = activityKinds
-		}
+		v.kinds = kindsOf[v.source]
 		for name := range v.kinds {
 			v.Where = append(v.Where, name)
 		}
@@ -251,7 +333,7 @@ func byColumn(name string) format.Column {
 	case "probe", "own":
 		return format.Column{Name: name, Kind: format.Bool}
 	}
-	for _, c := range []format.Column{person, personKind, personSource, team, account, region, workGroup, database, tool, state, gap} {
+	for _, c := range []format.Column{person, personKind, personSource, team, role, account, region, workGroup, database, tool, state, gap} {
 		if c.Name == name {
 			return c
 		}

@@ -59,19 +59,30 @@ var ladder = []string{
 type page struct {
 	View    View
 	Rollup  bool
+	SQLOnly bool
 	Buckets []latencyBucket
 
 	Since, From, To           string // TIMESTAMP literals; Since begins the window before
 	FirstDay, LastDay         string // DATE literals, with slack
 	FirstTextDay, LastTextDay string
-	Days                      []calendarDay
-	Calendar                  string   // the column of By that is a calendar's, or ""
-	Plain                     []string // By without the calendar
-	Ranked                    string
-	Limit                     string
-	Top                       int
-	conditions                []Condition
-	args                      []any
+
+	// A session's calculations, and the calls about it, lie on its day and
+	// those after; so these stand further from the window.
+	FirstSparkDay, LastSparkDay string
+	AsOf                        string // TIMESTAMP literal: until when what has not ended is known to have gone on
+
+	Days       []calendarDay
+	Calendar   string   // the column of By that is a calendar's, or ""
+	Plain      []string // By without the calendar
+	Extra      []string // what the view needs beside the roll-up's columns
+	Ranked     string
+	Limit      string
+	Top        int
+	since      time.Time
+	argument   string
+	conditions []Condition
+	partitions []PartitionColumn
+	args       []any
 }
 
 // AndWhere writes the conditions, and binds their values anew each time.
@@ -85,6 +96,16 @@ func (p *page) AndWhere() string {
 	}
 	return "\n        AND " + text
 }
+
+// Argument binds what the view was asked about.
+func (p *page) Argument() string {
+	p.args = append(p.args, p.argument)
+	return "?"
+}
+
+// DaysBefore returns the DATE literal of so many days before the window, with
+// slack.
+func (p *page) DaysBefore(n int) string { return date(p.since.UTC().AddDate(0, 0, -n).Add(-slack)) }
 
 // Keys returns the columns that the roll-up is grouped by.
 func (p *page) Keys() []string { return rollupKeys() }
@@ -102,7 +123,7 @@ func render(v View, p Params, zone *time.Location) (statement, error) {
 	}
 	pg := &page{
 		View: v, Buckets: latencyBuckets, Plain: plainKeys(v.By), conditions: p.Where,
-		Ranked: ranked(p, v.By), Top: p.Limit,
+		Ranked: ranked(p, v.By), Top: p.Limit, Extra: v.extra, SQLOnly: v.sqlOnly, argument: p.Arg, partitions: p.PartitionColumns,
 	}
 	if p.Limit > 0 {
 		pg.Limit = fmt.Sprintf("LIMIT %d", p.Limit+1) // one more tells that there are more
@@ -110,7 +131,7 @@ func render(v View, p Params, zone *time.Location) (statement, error) {
 		pg.Top = 1 << 30
 	}
 	since := p.From
-	if v.before {
+	if v.before && p.beforeHeld() {
 		since = p.From.Add(p.From.Sub(p.To))
 	}
 	if pg.Calendar = calendarOf(v); pg.Calendar != "" {
@@ -126,10 +147,17 @@ func render(v View, p Params, zone *time.Location) (statement, error) {
 			}
 		}
 	}
-	pg.Rollup = v.rollup && !p.Rows && onSlots(since, p.From, p.To) && rollupAnswers(p.Where)
+	pg.Rollup = v.rollup && !p.Rows && onSlots(since, p.From, p.To) && rollupAnswers(v, p.Where)
 	pg.Since, pg.From, pg.To = timestamp(since), timestamp(p.From), timestamp(p.To)
 	pg.FirstDay, pg.LastDay = date(since.UTC().Add(-slack)), date(p.To.UTC().Add(slack))
 	pg.FirstTextDay, pg.LastTextDay = date(since.UTC().Add(-2*slack)), date(p.To.UTC().Add(2*slack))
+
+	pg.since = since
+	pg.FirstSparkDay, pg.LastSparkDay = pg.DaysBefore(sparkDays), date(p.To.UTC().AddDate(0, 0, sparkDays))
+	pg.AsOf = pg.To
+	if !p.CompleteTo.IsZero() {
+		pg.AsOf = timestamp(p.CompleteTo)
+	}
 
 	var b strings.Builder
 	if err := templates.ExecuteTemplate(&b, v.Name+".sql", pg); err != nil {
@@ -145,11 +173,15 @@ func prepare(v View, p Params) (View, error) {
 		return v, usageError("the window needs a beginning and an end")
 	case !p.From.Before(p.To):
 		return v, usageError(fmt.Sprintf("the window begins at %s, which is not before its end at %s", p.From.Format(time.RFC3339), p.To.Format(time.RFC3339)))
+	case v.Argument != "" && p.Arg == "":
+		return v, usageError(fmt.Sprintf("the view %[1]s needs a %[2]s: report %[1]s %[2]s", v.Name, v.Argument))
+	case v.Argument == "" && p.Arg != "":
+		return v, usageError(fmt.Sprintf("the view %s is about everything: it takes no %q", v.Name, p.Arg))
 	case p.Limit < 0:
 		return v, usageError(fmt.Sprintf("limit %d: want 0 for all or a positive number", p.Limit))
 	case len(p.By) > 0 && len(v.By) == 0:
-		return v, usageError(fmt.Sprintf("the view %s has its own grouping: --by is for the view usage", v.Name))
-	case len(p.By) == 0 && len(v.By) > 0:
+		return v, usageError(fmt.Sprintf("the view %s has its own grouping: --by is for the views %s", v.Name, strings.Join(groupedViews(), " and ")))
+	case len(p.By) == 0 && len(v.By) > 0 && len(v.DefaultBy) == 0:
 		return v, usageError(fmt.Sprintf("the view %s needs --by with one or more of %s", v.Name, strings.Join(v.By, ", ")))
 	}
 	for _, c := range p.Where {
@@ -161,6 +193,7 @@ func prepare(v View, p Params) (View, error) {
 		}
 	}
 	if len(p.By) == 0 {
+		v.By = v.DefaultBy
 		return v, nil
 	}
 	for i, name := range p.By {
@@ -170,6 +203,10 @@ func prepare(v View, p Params) (View, error) {
 		if slices.Contains(p.By[:i], name) {
 			return v, usageError(fmt.Sprintf("--by names %s twice", name))
 		}
+	}
+	if len(v.DefaultBy) > 0 {
+		v.By = p.By
+		return v, nil
 	}
 	// The currency is in every row anyway.
 	v.By = slices.DeleteFunc(slices.Clone(p.By), func(s string) bool { return s == "currency" })
@@ -184,6 +221,17 @@ func prepare(v View, p Params) (View, error) {
 		v.Columns = slices.Insert(v.Columns, i, byColumn(name))
 	}
 	return v, nil
+}
+
+// groupedViews returns the names of the views that take By.
+func groupedViews() []string {
+	var names []string
+	for _, v := range views {
+		if len(v.By) > 0 {
+			names = append(names, v.Name)
+		}
+	}
+	return names
 }
 
 // plainKeys returns the columns that are the roll-up's own.
@@ -201,10 +249,11 @@ func calendarOf(v View) string {
 	return v.calendar
 }
 
-// rollupAnswers reports whether the roll-up has every column of the conditions.
-func rollupAnswers(where []Condition) bool {
+// rollupAnswers reports whether the view's roll-up has every column of the
+// conditions.
+func rollupAnswers(v View, where []Condition) bool {
 	for _, c := range where {
-		if _, ok := rollupKinds[c.Column]; !ok {
+		if _, ok := rollupKinds[c.Column]; !ok && !(v.source == "tables" && c.Column == "table_name") {
 			return false
 		}
 	}
@@ -236,12 +285,27 @@ var templates = template.Must(template.New("views").Funcs(template.FuncMap{
 	"paidBy":     paid,
 	"percent":    percent,
 	"change":     changePercent,
+	"amounts":    rankingAmounts,
 	"measures":   rankingMeasures,
 	"counted":    counted,
 	"lowestRung": lowestRung,
+	"several":    several,
+	"each":       each,
+	"ran":        ran,
 
 	"unlessUnknown": unlessUnknown,
-}).ParseFS(viewFiles, "view/*.sql"))
+	"jsonText":      jsonText,
+	"joined":        joined,
+	"duration":      durationText,
+	"severalOf":     severalOf,
+	"wholeDays":     wholeDays,
+
+	"databaseOfTable": databaseOfTable,
+	"evidence":        evidenceOf,
+	"isAddress":       isAddress,
+	"isExecutor":      func() string { return isExecutor },
+	"isDesktop":       func() string { return isDesktop },
+}).ParseFS(viewFiles, "view/*.sql", "view/findings/*.sql"))
 
 // paid returns usage with a currency in every row that can have one. An
 // execution of which no cost is known has no currency; it counts with its
@@ -255,10 +319,26 @@ func paid(keys []string) string {
 	return fmt.Sprintf("\n    SELECT usage.*, coalesce(own_currency, min(own_currency) OVER (%s)) AS currency FROM usage\n", partition)
 }
 
-// unlessUnknown returns a sum over the window, NULL where there were executions
-// and nothing is known of any: unknown is not zero.
-func unlessUnknown(column string) string {
-	return fmt.Sprintf("CASE WHEN sum(executions) FILTER (WHERE cur) > 0 AND coalesce(sum(known) FILTER (WHERE cur), 0) = 0 THEN NULL ELSE coalesce(CAST(sum(%s) FILTER (WHERE cur) AS BIGINT), 0) END", column)
+// unlessUnknown returns a sum over the rows for which when holds, NULL where
+// there were executions and nothing is known of any: unknown is not zero.
+func unlessUnknown(column, when string) string {
+	return fmt.Sprintf("CASE WHEN sum(executions) FILTER (WHERE %[2]s) > 0 AND coalesce(sum(known) FILTER (WHERE %[2]s), 0) = 0 THEN NULL ELSE coalesce(CAST(sum(%[1]s) FILTER (WHERE %[2]s) AS BIGINT), 0) END", column, when)
+}
+
+// several returns a group's value of a column in the window, or that it has
+// more than one.
+func several(column string) string {
+	return fmt.Sprintf("CASE WHEN min(CASE WHEN cur THEN %[1]s END) <> max(CASE WHEN cur THEN %[1]s END) THEN '(several)' ELSE min(CASE WHEN cur THEN %[1]s END) END", column)
+}
+
+// severalOf is several for rows that are all of the window.
+func severalOf(column string) string {
+	return fmt.Sprintf("CASE WHEN min(%[1]s) <> max(%[1]s) THEN '(several)' ELSE min(%[1]s) END", column)
+}
+
+// each returns an amount divided by a count, NULL when that is 0 or NULL.
+func each(amount, n string) string {
+	return fmt.Sprintf("CAST(round(CAST(%s AS DOUBLE) / nullif(CAST(%s AS DOUBLE), 0e0), 9) AS DECIMAL(18,9))", amount, n)
 }
 
 // percent returns what part a is of b, in percent, NULL when b is 0 or NULL.
@@ -271,16 +351,25 @@ func changePercent(a, before string) string {
 	return fmt.Sprintf("round((CAST(%s AS DOUBLE) - CAST(%s AS DOUBLE)) * 100e0 / nullif(CAST(%s AS DOUBLE), 0e0), 4)", a, before, before)
 }
 
-// rankingMeasures returns the columns of [measures] of the relation named
-// group, which [counted] made and whose currency's sum is in the relation named total.
-func rankingMeasures(group, total string) string {
+// rankingAmounts returns the columns of [amounts] of the relation named group, whose
+// currency's sum is in the relation named total.
+func rankingAmounts(group, total string) string {
 	g := group + "."
 	return strings.Join([]string{
 		g + "executions", g + "failed", g + "not_started", g + "data_scanned_bytes", g + "billed_bytes", g + "cost", g + "currency",
 		percent(g+"cost", total+".cost") + " AS cost_share_percent",
 		g + "cost_before",
 		changePercent(g+"cost", g+"cost_before") + " AS cost_change_percent",
-		percent(g+"known", g+"executions") + " AS coverage_percent",
+		percent(g+"known", g+"executions + "+g+"sessions") + " AS coverage_percent",
+	}, ",\n    ")
+}
+
+// rankingMeasures returns the columns of [measures] likewise, of a relation
+// that [counted] made.
+func rankingMeasures(group, total string) string {
+	g := group + "."
+	return strings.Join([]string{
+		rankingAmounts(group, total),
 		percent(g+"reused", g+"executions") + " AS reused_percent",
 		percentile(50, g) + " AS p50_ms",
 		percentile(95, g) + " AS p95_ms",

@@ -42,8 +42,11 @@ func everyView() map[string]Params {
 	m := map[string]Params{}
 	for _, v := range Views() {
 		p := week
-		if len(v.By) > 0 {
+		if len(v.By) > 0 && len(v.DefaultBy) == 0 {
 			p.By = []string{"person", "day"}
+		}
+		if v.Argument != "" {
+			p.Arg = map[string]string{"NOTEBOOK": bookID, "TABLE": "orders"}[v.Argument]
 		}
 		m[v.Name] = p
 	}
@@ -73,6 +76,11 @@ func TestColumnsOfEveryKind(t *testing.T) {
 func TestEmptyLake(t *testing.T) {
 	d := open(t, t.TempDir(), Options{})
 	for view, p := range everyView() {
+		if p.Arg != "" { // there is nothing that it could be about
+			_, err := d.Report(context.Background(), view, p)
+			mustFail(t, err, "unknown "+map[string]string{bookID: "notebook", "orders": "table"}[p.Arg])
+			continue
+		}
 		rows := answer(t, d, view, p)
 		want := 0
 		if view == "spend" {
@@ -116,7 +124,9 @@ func TestFilesThatLackColumns(t *testing.T) {
 	p := week
 	p.Rows = true
 	for view, p := range everyView() {
-		p.Rows = true
+		if p.Rows = true; p.Arg != "" {
+			continue
+		}
 		answer(t, d, view, p)
 	}
 	rows := answer(t, d, "users", p)
@@ -147,6 +157,7 @@ func TestFilesThatLackColumns(t *testing.T) {
 // without conditions.
 func TestRollupEqualsRows(t *testing.T) {
 	l := &lakeDir{t: t, executions: randomExecutions(400)}
+	l.sessions, l.calcs = randomSessions(150)
 	d := open(t, l.write(), Options{TimeZone: zone(t, "America/New_York")})
 	try := func(view string, p Params) {
 		t.Helper()
@@ -163,7 +174,7 @@ func TestRollupEqualsRows(t *testing.T) {
 	wheres := [][]Condition{
 		{{Column: "person", Value: "*@example.com"}}, {{Column: "tool", Value: ""}}, {{Column: "tool", Value: "", Not: true}},
 		{{Column: "database_name", Value: "sales"}, {Column: "database_name", Value: "web"}, {Column: "state", Value: "FAILED", Not: true}},
-		{{Column: "probe", Value: "true"}},
+		{{Column: "probe", Value: "true"}}, {{Column: "kind", Value: "spark"}},
 	}
 	for i, v := range Views() {
 		p := everyView()[v.Name]
@@ -171,15 +182,20 @@ func TestRollupEqualsRows(t *testing.T) {
 			continue
 		}
 		try(v.Name, p)
-		p.Probes, p.Own, p.Where = true, true, wheres[i%len(wheres)]
+		if p.Probes, p.Own, p.Where = true, true, wheres[i%len(wheres)]; v.sqlOnly && p.Where[0].Column == "kind" {
+			p.Where = wheres[0]
+		}
 		try(v.Name, p)
 	}
 	for _, where := range wheres {
 		p := week
-		p.Where = where
+		if p.Where = where; where[0].Column == "kind" {
+			try("users", p) // users-databases knows no Spark
+			continue
+		}
 		try("users-databases", p)
 	}
-	for _, by := range [][]string{{"month"}, {"hour"}, {"day", "team"}, {"account_id", "region_name", "gap"}, {"cost_basis"}, {"probe", "own"}} {
+	for _, by := range [][]string{{"month"}, {"hour"}, {"day", "team"}, {"account_id", "region_name", "gap"}, {"cost_basis"}, {"probe", "own"}, {"kind", "gap"}} {
 		p := week
 		p.By = by
 		try("usage", p)
@@ -339,6 +355,11 @@ func TestTotalsAgainstGo(t *testing.T) {
 		p := week
 		p.Rows = rows
 		check("users", p, func(r map[string]any) string { return text(r["person"]) }, func(e athenatrail.QueryExecution) string { return e.Person }, shown)
+		check("teams", p, func(r map[string]any) string { return text(r["team"]) }, func(e athenatrail.QueryExecution) string { return e.Team }, shown)
+		check("roles", p, func(r map[string]any) string { return text(r["role_name"]) }, func(e athenatrail.QueryExecution) string { return e.RoleName }, shown)
+		check("tools", p, func(r map[string]any) string { return text(r["tool"]) }, func(e athenatrail.QueryExecution) string { return e.Tool }, shown)
+		check("jobs", p, func(r map[string]any) string { return text(r["tool"]) + "/" + text(r["tool_detail"]) },
+			func(e athenatrail.QueryExecution) string { return e.Tool + "/" + e.ToolDetail }, func(e athenatrail.QueryExecution) bool { return e.ToolDetail != "" })
 		check("databases", p, func(r map[string]any) string { return text(r["database_name"]) }, func(e athenatrail.QueryExecution) string { return e.DatabaseName }, shown)
 		check("users-databases", p, func(r map[string]any) string { return text(r["person"]) + "/" + text(r["database_name"]) },
 			func(e athenatrail.QueryExecution) string { return e.Person + "/" + e.DatabaseName }, shown)
@@ -562,9 +583,13 @@ func TestUsageErrors(t *testing.T) {
 	f("../parts", week, "unknown view")
 	f("users", Params{}, "window")
 	f("users", Params{From: weekEnd, To: weekStart}, "not before")
-	f("users", Params{From: weekStart, To: weekEnd, By: []string{"person"}}, "usage")
+	f("users", Params{From: weekStart, To: weekEnd, By: []string{"person"}}, "--by is for the views changes and usage")
+	f("changes", Params{From: weekStart, To: weekEnd, By: []string{"day"}}, `unknown column to group by "day"`)
+	f("changes", Params{From: weekStart, To: weekEnd, By: []string{"team", "team"}}, "twice")
 	f("users", Params{From: weekStart, To: weekEnd, Limit: -1}, "limit -1")
 	f("usage", week, "needs --by")
+	f("notebook-activity", week, "needs a NOTEBOOK")
+	f("users", Params{From: weekStart, To: weekEnd, Arg: "alice"}, "takes no")
 	f("usage", Params{From: weekStart, To: weekEnd, By: []string{"perso"}}, "did you mean person")
 	f("usage", Params{From: weekStart, To: weekEnd, By: []string{"person", "person"}}, "twice")
 	f("usage", Params{From: weekStart, To: weekEnd, By: []string{"day", "hour"}}, "one of hour, day and month")
@@ -630,7 +655,7 @@ func TestRegistry(t *testing.T) {
 			t.Errorf("view %s: the table's names alone take %d cells", v.Name, width)
 		}
 	}
-	want := "overview users users-databases databases workgroups queries spend failures denied usage"
+	want := "overview users teams roles tools jobs changes users-databases databases workgroups queries spend failures denied notebooks calculations notebook-activity findings usage tables databases-accessed who-reads unused patterns"
 	for name := range strings.FieldsSeq(want) {
 		if !names[name] {
 			t.Errorf("no view %s", name)

@@ -78,7 +78,10 @@ func newTable(name, folder string, row reflect.Type, fromName ...string) table {
 var tables = []table{
 	newTable("query_executions", "tables/query_executions_open", reflect.TypeFor[athenatrail.QueryExecution]()),
 	newTable("activity", "tables/activity_open", reflect.TypeFor[athenatrail.Activity]()),
+	newTable("sessions", "tables/sessions_open", reflect.TypeFor[athenatrail.Session]()),
+	newTable("calculations", "tables/calculations_open", reflect.TypeFor[athenatrail.Calculation]()),
 	newTable("usage_rollup", "tables/usage_rollup_open", reflect.TypeFor[athenatrail.UsageRollup]()),
+	newTable("table_rollup", "tables/table_rollup_open", reflect.TypeFor[athenatrail.TableRollup]()),
 	newTable("query_texts", "facts/query_texts", reflect.TypeFor[athenatrail.QueryText](), "account_id", "region_name"),
 }
 

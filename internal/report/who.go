@@ -20,19 +20,28 @@ var ErrNotFound = errors.New("not found in the lake")
 // a table shows of a UUID.
 const minPrefix = 8
 
-// maxActivity bounds how many events of one execution are returned.
+// maxActivity bounds how many events and calculations of one id are returned.
 const maxActivity = 1000
 
-// A Who is everything that the tables hold of one query execution, or of one
-// event that belongs to none.
+// A Who is everything that the tables hold of one query execution, of one
+// session or calculation of Athena for Apache Spark, or of one event that
+// belongs to none.
 type Who struct {
-	ID string // the whole id: of the query execution, else of the event
+	ID   string // the whole id: of what Kind says
+	Kind string // WhoExecution, WhoSession, WhoCalculation or WhoEvent
 
 	// Executions is the row of the query execution, or of the start that got
 	// no id. It is empty when only events are known, and has more than one row
 	// only if a trail was edited.
 	Executions []Execution
 	Text       *athenatrail.QueryText // nil when the SQL is not held
+
+	// Sessions is the session that is asked about, or that the calculation ran
+	// in; empty where the lake holds calls of one alone. Calculations are the
+	// session's, oldest first and as many as there is room for, or the one that
+	// is asked about.
+	Sessions     []Session
+	Calculations []Calculation
 
 	// Activity is every event that names the id, oldest first, but for polls,
 	// which are counted.
@@ -47,6 +56,14 @@ type Execution struct {
 	Date athenatrail.Date
 }
 
+// What a [Who] is about.
+const (
+	WhoExecution   = "query execution"
+	WhoSession     = "session"
+	WhoCalculation = "calculation"
+	WhoEvent       = "event"
+)
+
 // A Poll counts the calls of one kind by which a person or tool waited for an
 // execution or read its result.
 type Poll struct {
@@ -56,11 +73,13 @@ type Poll struct {
 	First, Last time.Time
 }
 
-// pollNames are the calls that clients repeat for one execution.
-const pollNames = "('GetQueryExecution', 'GetQueryResults', 'GetQueryResultsStream', 'GetQueryRuntimeStatistics', 'BatchGetQueryExecution')"
+// pollNames are the calls that clients repeat for one execution, session or
+// calculation.
+const pollNames = "('GetQueryExecution', 'GetQueryResults', 'GetQueryResultsStream', 'GetQueryRuntimeStatistics', 'BatchGetQueryExecution', " +
+	"'GetSession', 'GetSessionStatus', 'GetCalculationExecution', 'GetCalculationExecutionStatus', 'ListCalculationExecutions', 'ListExecutors')"
 
-// Who returns what is known of a query execution id or an event id, or of the
-// only one that begins with at least eight given characters. It returns
+// Who returns what is known of the id of a query execution, a session, a
+// calculation or an event, or of the only one that begins with at least eight given characters. It returns
 // [ErrNotFound], or an error that is [ErrUsage] for a beginning that is too
 // short or of several ids.
 func (d *DB) Who(ctx context.Context, id string) (*Who, error) {
@@ -81,13 +100,26 @@ func (d *DB) who(ctx context.Context, id string) (*Who, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Who{ID: id}
+	w := &Who{ID: id, Kind: WhoExecution}
 	eventID := ""
 	if len(events) > 0 {
 		eventID = id
-		if of := events[0].row.QueryExecutionID; of != "" {
-			w.ID = of
+		e := &events[0].row
+		switch {
+		case e.QueryExecutionID != "":
+			w.ID = e.QueryExecutionID
+		case e.CalculationExecutionID != "":
+			return w, d.whoCalculation(ctx, w, e.CalculationExecutionID, id)
+		case e.SessionID != "":
+			return w, d.whoSession(ctx, w, e.SessionID, id)
+		default:
+			w.Kind = WhoEvent
+			if w.Sessions, err = d.session(ctx, "event_id", id); err != nil { // a start that was refused
+				return nil, err
+			}
 		}
+	} else if done, err := d.whoSpark(ctx, w, id); done || err != nil {
+		return w, err
 	}
 	executions, err := readRows[athenatrail.QueryExecution](ctx, d, "query_executions",
 		"query_execution_id = ? OR event_id = ? ORDER BY submission_date_time, account_id, region_name, event_id", w.ID, id)
@@ -95,24 +127,12 @@ func (d *DB) who(ctx context.Context, id string) (*Who, error) {
 		return nil, err
 	}
 	for _, e := range executions {
-		w.Executions = append(w.Executions, Execution{e.row, e.day})
+		w.Executions, w.Kind = append(w.Executions, Execution{e.row, e.day}), WhoExecution
 		if w.ID == id && e.row.QueryExecutionID != "" {
 			w.ID = e.row.QueryExecutionID
 		}
 	}
-	activity, err := readRows[athenatrail.Activity](ctx, d, "activity",
-		"event_id = ? OR query_execution_id = ? AND event_name NOT IN "+pollNames+
-			fmt.Sprintf(" ORDER BY event_time, event_id, account_id, region_name LIMIT %d", maxActivity+1), eventID, w.ID)
-	if err != nil {
-		return nil, err
-	}
-	if len(activity) > maxActivity {
-		activity, w.More = activity[:maxActivity], true
-	}
-	for _, a := range activity {
-		w.Activity = append(w.Activity, a.row)
-	}
-	if err := d.polls(ctx, w); err != nil {
+	if err := d.events(ctx, w, "query_execution_id", eventID); err != nil {
 		return nil, err
 	}
 	if len(w.Executions) > 0 {
@@ -121,19 +141,37 @@ func (d *DB) who(ctx context.Context, id string) (*Who, error) {
 	return w, err
 }
 
+// events adds the events that name the id of w in a column, or are the named
+// one.
+func (d *DB) events(ctx context.Context, w *Who, column, eventID string) error {
+	activity, err := readRows[athenatrail.Activity](ctx, d, "activity",
+		"event_id = ? OR "+column+" = ? AND event_name NOT IN "+pollNames+
+			fmt.Sprintf(" ORDER BY event_time, event_id, account_id, region_name LIMIT %d", maxActivity+1), eventID, w.ID)
+	if err != nil {
+		return err
+	}
+	if len(activity) > maxActivity {
+		activity, w.More = activity[:maxActivity], true
+	}
+	for _, a := range activity {
+		w.Activity = append(w.Activity, a.row)
+	}
+	return d.polls(ctx, w, column)
+}
+
 // wholeID finds the id that is meant.
 func (d *DB) wholeID(ctx context.Context, id string) (string, error) {
 	if len(id) < minPrefix {
-		return "", usageError(fmt.Sprintf("want a query execution id or an event id, or at least %d characters of one", minPrefix))
+		return "", usageError(fmt.Sprintf("want the id of a query execution, a session, a calculation or an event, or at least %d characters of one", minPrefix))
 	}
-	const beyond = "\U0010ffff" // sorts behind whatever continues the id
 	var parts []string
 	var args []any
 	for _, from := range [...][2]string{
 		{"query_executions", "query_execution_id"}, {"query_executions", "event_id"}, {"activity", "query_execution_id"}, {"activity", "event_id"},
+		{"sessions", "session_id"}, {"activity", "session_id"}, {"calculations", "calculation_execution_id"}, {"activity", "calculation_execution_id"},
 	} {
 		parts = append(parts, fmt.Sprintf("SELECT %s AS id FROM %s WHERE %s >= ? AND %s < ?", from[1], from[0], from[1], from[1]))
-		args = append(args, id, id+beyond)
+		args = append(args, id, id+beyondText)
 	}
 	rows, err := d.db.QueryContext(ctx, "SELECT DISTINCT id FROM ("+strings.Join(parts, " UNION ALL ")+") ORDER BY id LIMIT 6", args...)
 	if err != nil {
@@ -165,9 +203,9 @@ func (d *DB) wholeID(ctx context.Context, id string) (string, error) {
 	return found[0], nil
 }
 
-func (d *DB) polls(ctx context.Context, w *Who) error {
+func (d *DB) polls(ctx context.Context, w *Who, column string) error {
 	rows, err := d.db.QueryContext(ctx, `SELECT event_name, person, CAST(count(*) AS BIGINT), min(event_time), max(event_time)
-FROM activity WHERE query_execution_id = ? AND event_name IN `+pollNames+`
+FROM activity WHERE `+column+` = ? AND event_name IN `+pollNames+`
 GROUP BY event_name, person ORDER BY min(event_time), event_name, person NULLS LAST`, w.ID)
 	if err != nil {
 		return oneLine(err)

@@ -51,14 +51,14 @@ func TestWho(t *testing.T) {
 	}
 	day := athenatrail.DateOf(at)
 	polls := []Poll{{"GetQueryExecution", "alice", 5, at, at.Add(4 * time.Second)}}
-	whole := &Who{ID: full.QueryExecutionID, Executions: []Execution{{full, day}}, Text: &text, Activity: []athenatrail.Activity{start, stop}, Polls: polls}
+	whole := &Who{ID: full.QueryExecutionID, Kind: WhoExecution, Executions: []Execution{{full, day}}, Text: &text, Activity: []athenatrail.Activity{start, stop}, Polls: polls}
 	f(full.QueryExecutionID, whole)
 	f(full.QueryExecutionID[:13]+"-4", whole)
 	f(full.EventID, whole)
 	f(" "+full.EventID[:8]+" ", whole)
 	f("stop-event", whole)
-	f(refused.EventID, &Who{ID: refused.EventID, Executions: []Execution{{refused, day}}, Activity: []athenatrail.Activity{denied}})
-	f("other-event", &Who{ID: "other-event", Activity: []athenatrail.Activity{activity("other-event", "ListWorkGroups", "", at)}})
+	f(refused.EventID, &Who{ID: refused.EventID, Kind: WhoExecution, Executions: []Execution{{refused, day}}, Activity: []athenatrail.Activity{denied}})
+	f("other-event", &Who{ID: "other-event", Kind: WhoEvent, Activity: []athenatrail.Activity{activity("other-event", "ListWorkGroups", "", at)}})
 	poll := activity("poll-event-a", "GetQueryExecution", full.QueryExecutionID, at)
 	withPoll := *whole
 	withPoll.Activity = []athenatrail.Activity{start, poll, stop}

@@ -1,9 +1,10 @@
 -- Sections of one shape, so that they are one table in every format: what was
--- spent in all (nothing left out), how well it is attributed, who and what
--- cost most, day by day, and what is missing.
+-- spent in all (nothing left out), how well it is attributed, which people,
+-- teams and databases cost most, day by day, and what is missing.
 WITH {{template "usage" .}},
 paid AS ({{paid}}),
 paid_person AS ({{paid "person" "person_kind"}}),
+paid_team AS ({{paid "team"}}),
 paid_database AS ({{paid "database_name"}}),
 all_cost AS (
     SELECT currency, sum(cost) AS cost FROM paid WHERE cur GROUP BY currency
@@ -22,7 +23,9 @@ parts AS (
     SELECT 2, 'attribution',
         CASE WHEN person_source IN ('role', 'service', 'none') THEN
             CASE person_kind WHEN 'service' THEN 'a service' WHEN 'agent' THEN 'an agent' ELSE 'a role, nobody named' END
-        ELSE CASE person_kind WHEN 'human' THEN 'a person' WHEN 'agent' THEN 'an agent, for a person' WHEN 'service' THEN 'a service, by name' ELSE 'unknown' END END,
+        ELSE CASE person_kind WHEN 'human' THEN
+            CASE person_source WHEN 'session_name' THEN 'a person, by the session''s name' WHEN 'query_comment' THEN 'a person, by a comment' ELSE 'a person' END
+            WHEN 'agent' THEN 'an agent, for a person' WHEN 'service' THEN 'a service, by name' ELSE 'unknown' END END,
         currency,
         {{template "measures" .}}
     FROM paid GROUP BY 3, currency
@@ -31,24 +34,28 @@ parts AS (
         {{template "measures" .}}
     FROM paid_person WHERE ranked GROUP BY person, person_kind, currency
     UNION ALL
-    SELECT 4, 'databases', database_name, currency,
+    SELECT 4, 'teams', team, currency,
         {{template "measures" .}}
-    FROM paid_database WHERE ranked GROUP BY database_name, currency
+    FROM paid_team WHERE ranked GROUP BY team, currency
     UNION ALL
-    SELECT 5, 'days', CAST(d.day AS VARCHAR), currency,
+    SELECT 5, 'databases', database_name, currency,
+        {{template "measures" .}}
+    FROM paid_database WHERE ranked AND kind = 'sql' GROUP BY database_name, currency
+    UNION ALL
+    SELECT 6, 'days', CAST(d.day AS VARCHAR), currency,
         {{template "measures" .}}
     FROM days AS d JOIN paid ON paid.moment >= d.starts AND paid.moment < d.stops
     GROUP BY d.day, currency
     UNION ALL
-    SELECT 6, 'gaps', gap, currency,
+    SELECT 7, 'gaps', gap, currency,
         {{template "measures" .}}
     FROM paid WHERE gap IS NOT NULL GROUP BY gap, currency
     UNION ALL
-    SELECT 7, 'not_priced', CASE cost_basis WHEN 'capacity' THEN 'reserved capacity, paid by the hour' WHEN 'unpriced' THEN 'regions without a price' ELSE 'bytes unknown' END, currency,
+    SELECT 8, 'not_priced', CASE cost_basis WHEN 'capacity' THEN 'reserved capacity, paid by the hour' WHEN 'unpriced' THEN 'regions without a price' ELSE CASE kind WHEN 'spark' THEN 'sessions that go on or are unknown' ELSE 'bytes unknown' END END, currency,
         {{template "measures" .}}
     FROM paid WHERE cost IS NULL GROUP BY 3, currency
     UNION ALL
-    SELECT 8, 'left_out_of_rankings', CASE WHEN own THEN 'athenatrail itself' ELSE 'probes' END, currency,
+    SELECT 9, 'left_out_of_rankings', CASE WHEN own THEN 'athenatrail itself' ELSE 'probes' END, currency,
         {{template "measures" .}}
     FROM paid WHERE NOT ranked GROUP BY 3, currency
 ),
@@ -56,21 +63,21 @@ numbered AS (
     SELECT parts.*,
         row_number() OVER (
             PARTITION BY part
-            ORDER BY CASE WHEN part = 5 THEN name END DESC NULLS LAST, cost DESC NULLS LAST, data_scanned_bytes DESC NULLS LAST,
-                executions DESC, not_started DESC, name NULLS LAST, currency NULLS LAST
+            ORDER BY CASE WHEN part = 6 THEN name END DESC NULLS LAST, cost DESC NULLS LAST, data_scanned_bytes DESC NULLS LAST,
+                executions DESC, not_started DESC, sessions DESC, name NULLS LAST, currency NULLS LAST
         ) AS place
     FROM parts
-    WHERE executions > 0 OR not_started > 0 OR part = 1
+    WHERE executions > 0 OR not_started > 0 OR sessions > 0 OR part = 1
 )
-SELECT n.section, n.name, n.executions, n.failed, n.not_started,
+SELECT n.section, n.name, n.executions, n.failed, n.not_started, n.sessions,
     CASE WHEN n.part <> 3 THEN n.people END AS people,
-    n.data_scanned_bytes, n.billed_bytes, n.cost, n.currency,
+    n.data_scanned_bytes, n.billed_bytes, n.dpu_ms, n.cost, n.currency,
     {{percent "n.cost" "a.cost"}} AS cost_share_percent,
-    CASE WHEN n.part <> 5 THEN n.cost_before END AS cost_before,
-    CASE WHEN n.part <> 5 THEN {{change "n.cost" "n.cost_before"}} END AS cost_change_percent,
-    {{percent "n.known" "n.executions"}} AS coverage_percent,
+    CASE WHEN n.part <> 6 THEN n.cost_before END AS cost_before,
+    CASE WHEN n.part <> 6 THEN {{change "n.cost" "n.cost_before"}} END AS cost_change_percent,
+    {{percent "n.known" "n.executions + n.sessions"}} AS coverage_percent,
     n.unattributed_cost
 FROM numbered AS n
 LEFT JOIN all_cost AS a ON a.currency = n.currency
-WHERE n.part NOT IN (3, 4, 5) OR n.part IN (3, 4) AND n.place <= {{.Top}} OR n.part = 5 AND n.place <= 14
-ORDER BY n.part, CASE WHEN n.part = 5 THEN n.name END NULLS LAST, n.place
+WHERE n.part NOT IN (3, 4, 5, 6) OR n.part IN (3, 4, 5) AND n.place <= {{.Top}} OR n.part = 6 AND n.place <= 14
+ORDER BY n.part, CASE WHEN n.part = 6 THEN n.name END NULLS LAST, n.place

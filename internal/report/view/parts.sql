@@ -3,41 +3,48 @@ Parts that views share. A view's file is a Go template of one SELECT:
 times and dates are literals that the program writes, what a user typed is a
 bound parameter.
 
-usage: one row per row of usage_rollup, or per execution where the roll-up
-cannot answer, with the same columns. Its column cur tells the window from the
-one before it.
+usage: one row per row of usage_rollup, or per execution and per Spark session
+where the roll-up cannot answer, with the same columns. Its column cur tells the
+window from the one before it. Of executions it also has the columns that the
+view names as extra.
+
+A session adds its cost, its DPU time and itself, and nothing to what is counted
+of SQL: it is no execution. Sessions that were refused never were, so they are
+left out, and views of SQL alone leave out all of them.
 */ -}}
 {{define "usage" -}}
 base AS (
 {{- if .Rollup}}
     SELECT slot AS moment, slot, {{join .Keys}},
-        executions, known, failed, reused, data_scanned_bytes, billed_bytes, cost, total_ms,
+        executions, known, failed, reused, data_scanned_bytes, billed_bytes, cost, dpu_ms, total_ms,
         {{range .Buckets}}latency_{{printf "%02d" .K}}{{if not .Last}}, {{end}}{{end}}
     FROM usage_rollup
     WHERE dt >= {{.FirstDay}} AND dt <= {{.LastDay}}
         AND slot >= {{.Since}} AND slot < {{.To}}
+        {{- if .SQLOnly}}
+        AND kind = 'sql'
+        {{- end}}
         {{- .AndWhere}}
 {{- else}}
-    SELECT moment, slot, {{join .Keys}},
+    SELECT moment, slot, {{join .Keys}}, {{range .Extra}}{{.}}, {{end}}
         CAST(1 AS BIGINT) AS executions,
-        CAST(CASE WHEN data_scanned_bytes IS NULL THEN 0 ELSE 1 END AS BIGINT) AS known,
+        CAST(CASE WHEN CASE WHEN kind = 'spark' THEN dpu_ms ELSE data_scanned_bytes END IS NULL THEN 0 ELSE 1 END AS BIGINT) AS known,
         CAST(CASE WHEN state = 'FAILED' THEN 1 ELSE 0 END AS BIGINT) AS failed,
         CAST(CASE WHEN reused_result THEN 1 ELSE 0 END AS BIGINT) AS reused,
         coalesce(data_scanned_bytes, 0) AS data_scanned_bytes,
         coalesce(billed_bytes, 0) AS billed_bytes,
         coalesce(cost, CAST(0 AS DECIMAL(18,9))) AS cost,
+        coalesce(dpu_ms, 0) AS dpu_ms,
         coalesce(total_ms, 0) AS total_ms,
         {{range .Buckets}}
         CAST(CASE WHEN {{if .First}}total_ms <= {{.Edge}}{{else if .Last}}total_ms > {{.Below}}{{else}}total_ms > {{.Below}} AND total_ms <= {{.Edge}}{{end}} THEN 1 ELSE 0 END AS BIGINT) AS latency_{{printf "%02d" .K}}{{if not .Last}},{{end}}
         {{- end}}
     FROM (
-        SELECT *, 'sql' AS kind, submission_date_time AS moment,
-            date_trunc('hour', submission_date_time)
-                + CASE WHEN extract(MINUTE FROM submission_date_time) < 15 THEN INTERVAL '0' MINUTE
-                       WHEN extract(MINUTE FROM submission_date_time) < 30 THEN INTERVAL '15' MINUTE
-                       WHEN extract(MINUTE FROM submission_date_time) < 45 THEN INTERVAL '30' MINUTE
-                       ELSE INTERVAL '45' MINUTE END AS slot
-        FROM query_executions
+        SELECT *,
+            {{template "quarter_hour"}} AS slot
+        FROM (
+            {{ran .SQLOnly}}
+        ) AS ran
     ) AS e
     WHERE dt >= {{.FirstDay}} AND dt <= {{.LastDay}}
         AND moment >= {{.Since}} AND moment < {{.To}}
@@ -45,16 +52,20 @@ base AS (
 {{- end}}
 ),
 usage AS (
-    SELECT moment, slot, {{join .KeysButCurrency}}, currency AS own_currency,
+    SELECT moment, slot, {{join .KeysButCurrency}}, {{range .Extra}}{{.}}, {{end}}currency AS own_currency,
         moment >= {{.From}} AS cur,
         {{.Ranked}} AS ranked,
-        CASE WHEN gap = 'not_started' THEN 0 ELSE executions END AS executions,
+        CASE WHEN gap = 'not_started' OR kind = 'spark' THEN 0 ELSE executions END AS executions,
         CASE WHEN gap = 'not_started' THEN executions ELSE 0 END AS not_started,
-        CASE WHEN gap = 'not_started' THEN 0 ELSE failed END AS failed,
-        known, reused, data_scanned_bytes, billed_bytes,
+        CASE WHEN gap = 'not_started' OR kind = 'spark' THEN 0 ELSE failed END AS failed,
+        CASE WHEN kind = 'spark' THEN executions ELSE 0 END AS sessions,
+        CASE WHEN kind = 'spark' THEN 0 ELSE known END AS known,
+        CASE WHEN kind = 'spark' THEN known ELSE 0 END AS known_sessions,
+        reused, data_scanned_bytes, billed_bytes, dpu_ms,
         CASE WHEN cost_basis IN ('list', 'custom', 'free') THEN cost END AS cost,
         {{range .Buckets}}latency_{{printf "%02d" .K}}{{if not .Last}}, {{end}}{{end}}
     FROM base
+    WHERE kind <> 'spark' OR gap IS DISTINCT FROM 'not_started'
 )
 {{- end}}
 
@@ -64,11 +75,13 @@ measures: the sums of one group, of the window unless they say before.
 {{define "measures" -}}
 coalesce(CAST(sum(executions) FILTER (WHERE cur) AS BIGINT), 0) AS executions,
         coalesce(CAST(sum(not_started) FILTER (WHERE cur) AS BIGINT), 0) AS not_started,
-        {{unlessUnknown "failed"}} AS failed,
-        coalesce(CAST(sum(known) FILTER (WHERE cur) AS BIGINT), 0) AS known,
+        {{unlessUnknown "failed" "cur"}} AS failed,
+        coalesce(CAST(sum(sessions) FILTER (WHERE cur) AS BIGINT), 0) AS sessions,
+        coalesce(CAST(sum(known + known_sessions) FILTER (WHERE cur) AS BIGINT), 0) AS known,
+        CAST(sum(dpu_ms) FILTER (WHERE cur AND known_sessions > 0) AS BIGINT) AS dpu_ms,
         coalesce(CAST(sum(reused) FILTER (WHERE cur) AS BIGINT), 0) AS reused,
-        {{unlessUnknown "data_scanned_bytes"}} AS data_scanned_bytes,
-        {{unlessUnknown "billed_bytes"}} AS billed_bytes,
+        {{unlessUnknown "data_scanned_bytes" "cur"}} AS data_scanned_bytes,
+        {{unlessUnknown "billed_bytes" "cur"}} AS billed_bytes,
         sum(cost) FILTER (WHERE cur) AS cost,
         sum(cost) FILTER (WHERE NOT cur) AS cost_before,
         sum(cost) FILTER (WHERE cur AND person_source IN ('role', 'service', 'none')) AS unattributed_cost,
@@ -80,4 +93,23 @@ coalesce(CAST(sum(executions) FILTER (WHERE cur) AS BIGINT), 0) AS executions,
 {{define "latencies" -}}
 {{range .Buckets}}coalesce(CAST(sum(latency_{{printf "%02d" .K}}) FILTER (WHERE cur) AS BIGINT), 0) AS latency_{{printf "%02d" .K}}{{if not .Last}},
         {{end}}{{end}}
+{{- end}}
+
+{{- /*
+is_denied: whether a call was. Services spell it AccessDenied,
+AccessDeniedException, UnauthorizedOperation or NotAuthorized.
+*/ -}}
+{{define "is_denied" -}}
+(lower(error_code) LIKE '%accessdenied%' OR lower(error_code) LIKE '%unauthorized%' OR lower(error_code) LIKE '%notauthorized%')
+{{- end}}
+
+{{- /*
+quarter_hour: the start of the roll-up's slot that holds the column moment.
+*/ -}}
+{{define "quarter_hour" -}}
+date_trunc('hour', moment)
+                + CASE WHEN extract(MINUTE FROM moment) < 15 THEN INTERVAL '0' MINUTE
+                       WHEN extract(MINUTE FROM moment) < 30 THEN INTERVAL '15' MINUTE
+                       WHEN extract(MINUTE FROM moment) < 45 THEN INTERVAL '30' MINUTE
+                       ELSE INTERVAL '45' MINUTE END
 {{- end}}

@@ -28,7 +28,7 @@ used AS (
 {{counted "used"}}
 SELECT {{range .View.By}}u.{{.}}, {{end}}u.people, u.databases,
     {{measures "u" "total"}},
-    u.last_seen
+    u.sessions, u.dpu_ms, u.last_seen
 FROM used_counted AS u
 LEFT JOIN total ON total.currency = u.currency
 ORDER BY {{if .Calendar}}u.{{.Calendar}}, {{end}}u.cost DESC NULLS LAST, u.data_scanned_bytes DESC, u.executions DESC

@@ -7,8 +7,7 @@ total AS (
 people AS (
     SELECT person, person_kind, currency,
         {{lowestRung}} AS person_source,
-        CASE WHEN min(CASE WHEN cur THEN team END) <> max(CASE WHEN cur THEN team END)
-            THEN '(several)' ELSE min(CASE WHEN cur THEN team END) END AS team,
+        {{several "team"}} AS team,
         {{template "measures" .}},
         {{template "latencies" .}}
     FROM paid
@@ -19,7 +18,7 @@ people AS (
 {{counted "people"}}
 SELECT p.person, p.person_kind, p.person_source, p.team,
     {{measures "p" "total"}},
-    p.databases, p.last_seen
+    p.sessions, p.dpu_ms, p.databases, p.last_seen
 FROM people_counted AS p
 LEFT JOIN total ON total.currency = p.currency
 ORDER BY p.cost DESC NULLS LAST, p.data_scanned_bytes DESC, p.executions DESC,

@@ -16,6 +16,7 @@ used AS (
 {{counted "used"}}
 SELECT w.work_group_name, w.account_id, w.region_name, w.people, w.databases,
     {{measures "w" "total"}},
+    w.sessions, w.dpu_ms,
     w.last_seen
 FROM used_counted AS w
 LEFT JOIN total ON total.currency = w.currency
