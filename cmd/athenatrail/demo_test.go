@@ -110,6 +110,8 @@ func TestDemo(t *testing.T) {
 	t.Run("overview", func(t *testing.T) { overviewAgrees(t, dir, company) })
 	t.Run("users", func(t *testing.T) { usersAgree(t, dir, company) })
 	t.Run("spark", func(t *testing.T) { sparkAgrees(t, dir, company) })
+	t.Run("tables", func(t *testing.T) { tablesAgree(t, dir, company) })
+	t.Run("findings", func(t *testing.T) { findingsAgree(t, dir, company) })
 }
 
 // readsItsTrail checks that the demo read the log files that it kept, all of

@@ -108,6 +108,9 @@ func (a *app) report(ctx context.Context, name, arg string, o reportOptions) err
 			return err
 		}
 		params.CompleteTo = r.completeTo
+		for _, p := range e.PartitionColumns {
+			params.PartitionColumns = append(params.PartitionColumns, report.PartitionColumn(p))
+		}
 		if name == healthView {
 			return a.health(ctx, e, r, params)
 		}

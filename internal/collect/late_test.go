@@ -285,7 +285,7 @@ func TestLateEvidenceNamesPeople(t *testing.T) {
 	}
 	want := map[string]string{
 		"q001": "rosa role_chain", "q002": "rosa notebook_session", "q003": "rosa role_chain",
- "q004": "ana iam_user",
+		"q004":                    "ana iam_user",
 		"session b of 2026-05-06": "rosa role_chain", "ended b": "ana",
 		"c1": "rosa notebook_session", "c2": "rosa notebook_session", "c3": "rosa notebook_session", "stopped c2": "ana",
 		"session a of 2026-05-03": "unknown none", "ended a": "ana", "c4": "spark role", "c5": "spark role",

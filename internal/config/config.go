@@ -70,6 +70,10 @@ type Config struct {
 	Directory Directory
 	Comments  []annotation.Pattern // how tools that are not built in name themselves in SQL
 
+	// PartitionColumns are what findings take large tables to be partitioned
+	// by, in order.
+	PartitionColumns []PartitionColumn
+
 	QueryText string // a redact.Mode: what of SQL is stored
 	Timezone  *time.Location
 	Jobs      int // files read side by side

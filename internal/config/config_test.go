@@ -75,11 +75,12 @@ func TestExampleHasEveryKey(t *testing.T) {
 			{Team: "science", Account: "sandbox-*", WorkGroupTag: "cost-centre=cc-42*"},
 			{WorkGroupTag: "team"},
 		},
-		Directory: Directory{File: "testdata/people.csv", IdentityStore: true, IdentityStoreRegion: "eu-west-1", Accounts: true},
-		Comments:  []annotation.Pattern{{Tool: "reporter", Pattern: `^reporter user=(?P<user>\S+)( report=(?P<detail>\S+))?$`}},
-		QueryText: "full",
-		Timezone:  paris,
-		Jobs:      4,
+		Directory:        Directory{File: "testdata/people.csv", IdentityStore: true, IdentityStoreRegion: "eu-west-1", Accounts: true},
+		Comments:         []annotation.Pattern{{Tool: "reporter", Pattern: `^reporter user=(?P<user>\S+)( report=(?P<detail>\S+))?$`}},
+		PartitionColumns: []PartitionColumn{{"awsdatacatalog.raw.clickstream", "dt"}, {"awsdatacatalog.raw.clickstream", "hour"}, {"awsdatacatalog.sales.orders", "dt"}},
+		QueryText:        "full",
+		Timezone:         paris,
+		Jobs:             4,
 	}
 	same := cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".origins" }, cmp.Ignore())
 	zone := cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() })

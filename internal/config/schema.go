@@ -38,7 +38,7 @@ type shown struct{ path, value string }
 // keys are the settings in the order in which they are shown.
 var keys = []string{
 	"lake", "sources", "profile", "regions", "accounts", "assume_role", "details", "lookback", "rates", "caps",
-	"prices", "price_units", "zero_byte_dml", "teams", "directory", "comments", "shared_principals", "own_principals",
+	"prices", "price_units", "zero_byte_dml", "teams", "directory", "comments", "partition_columns", "shared_principals", "own_principals",
 	"query_text", "timezone", "jobs",
 }
 
@@ -127,6 +127,8 @@ func init() {
 		"teams":     {form: formTree, set: setTeams, show: showTeams},
 		"directory": {form: formTree, set: setDirectory, show: showDirectory},
 		"comments":  {form: formTree, set: setComments, show: showComments},
+
+		"partition_columns": {form: formTree, set: setPartitionColumns, show: showPartitionColumns},
 	}
 }
 

@@ -72,5 +72,10 @@ teams:
   - {team: platform, work_group: etl}
   - {team: finance, role: "sfn-*"}
   - {team: finance, role: close-writer}
+
+# Columns by which large tables are partitioned: report findings looks for scans
+# without a condition on them.
+partition_columns:
+  raw.clickstream: dt
 `, lake, directory)
 }
