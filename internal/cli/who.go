@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -268,6 +269,8 @@ func (p *page) execution(x report.Execution, c chain) {
 	p.row("work group", x.WorkGroupName)
 	p.row("database", strings.TrimPrefix(x.CatalogName+"."+x.DatabaseName, "."))
 	p.row("statement", strings.TrimSpace(x.StatementType+" "+x.SubstatementType))
+	p.row("tables", tablesText(x.QueryExecution))
+	p.row("fingerprint", x.QueryFingerprint)
 	p.row("submitted", p.time(x.SubmissionDateTime)+" "+p.zone.String())
 	if !x.CompletionDateTime.IsZero() {
 		p.row("completed", p.time(x.CompletionDateTime)+" "+p.zone.String())
@@ -336,6 +339,32 @@ func (p *page) evidence(e identity.Evidence) {
 	if len(parts) > 0 {
 		p.printf("          %s\n", format.Safe(strings.Join(parts, "  ")))
 	}
+}
+
+// maxTables bounds how many tables of an execution are printed.
+const maxTables = 10
+
+// tablesText names the tables that an execution read and wrote, and by what they
+// are known.
+func tablesText(x athenatrail.QueryExecution) string {
+	if len(x.TablesAccessed) == 0 {
+		return ""
+	}
+	var names []string
+	for _, table := range x.TablesAccessed[:min(len(x.TablesAccessed), maxTables)] {
+		if slices.Contains(x.TablesWritten, table) {
+			table += " (written)"
+		}
+		names = append(names, table)
+	}
+	text := strings.Join(names, ", ")
+	if more := len(x.TablesAccessed) - len(names); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	if x.TablesSource == "lake_formation" {
+		return text + "; named by Lake Formation"
+	}
+	return text + "; named by the SQL"
 }
 
 func bytesText(n *int64) string {

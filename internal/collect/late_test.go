@@ -422,7 +422,7 @@ func TestFinalDetailsAreAskedOnce(t *testing.T) {
 			t.Errorf("first run: %s was asked for %d times", id, n)
 		}
 	}
-	if n := len(athena.asked); n != 4+8+3 {
+	if n := len(athena.asked); n != 4+8+4 { // sessions, calculations, executions
 		t.Errorf("asked for %d ids: %v", n, athena.asked)
 	}
 	check := func(what string, want map[string]int) {

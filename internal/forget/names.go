@@ -1,8 +1,6 @@
 package forget
 
 import (
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/athenatrail/athenatrail"
@@ -68,8 +66,6 @@ func (n names) in(text string) bool {
 	}
 	return false
 }
-
-func (n names) sorted() []string { return slices.Sorted(maps.Keys(n)) }
 
 // holdsWord reports whether name stands in text, both in lower case, and is no
 // part of a longer name: in ines@example.com there is no "ines".
