@@ -20,6 +20,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/athenatrail/athenatrail/internal/athenaapi/athenaapitest"
+	"github.com/athenatrail/athenatrail/internal/directory/directorytest"
 	"github.com/athenatrail/athenatrail/internal/format"
 	"github.com/athenatrail/athenatrail/internal/report"
 )
@@ -100,6 +101,26 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 			name, value, _ := strings.Cut(kv, "=")
 			ts.Setenv(name, value)
 		}
+	},
+
+	// directory [denied]: starts an Identity Center and an organization and
+	// points the SDK at them, after athena.
+	"directory": func(ts *testscript.TestScript, neg bool, args []string) {
+		config := directorytest.Config{
+			Stores: []directorytest.Store{{ID: "d-0123456789", Region: recentRegion, Users: []directorytest.User{{
+				ID: "d2f0c4a4-0000-4000-8000-000000000001", UserName: "rosa", DisplayName: "Rosa", Emails: []directorytest.Email{{Value: "Rosa@example.com", Primary: true}},
+			}}}},
+			Accounts: []directorytest.Account{{ID: recentAccount, Name: "analytics"}},
+			Managers: []string{recentAccount},
+			Keys:     map[string]string{recentKey: recentAccount},
+		}
+		if len(args) == 1 && args[0] == "denied" {
+			config.Deny = func(string, string) bool { return true }
+		}
+		server := directorytest.Start(config)
+		ts.Defer(server.Close)
+		ts.Setenv("AWS_ENDPOINT_URL_IDENTITYSTORE", server.URL)
+		ts.Setenv("AWS_ENDPOINT_URL_ORGANIZATIONS", server.URL)
 	},
 
 	// gzipped FILE TO: compresses a file.

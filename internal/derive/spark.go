@@ -413,8 +413,8 @@ func (d *Day) ofSession(row *athenatrail.Calculation) {
 	if dpu := s.Statistics.DpuExecutionInMillis.count().pointer(); dpu != nil && row.DPUMillis != nil {
 		on := d.sessionDay(row.SessionID, det)
 		calculation := d.spark.calculation(row.CalculationExecutionID)
-		if !calculation.answered() || calculation.calculation.SessionId != row.SessionID || !within(calculation.Home.Date, on) {
-			return // not among those that share the session's cost
+		if !calculation.answered() || calculation.calculation.SessionId != row.SessionID || !within(calculation.Home.Date, on) || !within(d.partition.Date, on) {
+			return // not among those that share the session's cost, or out of sight of them
 		}
 		used, _ := d.used(row.SessionID, on)
 		cost := d.sessionCost(on, det)
