@@ -1,7 +1,9 @@
 package athenatrail
 
 import (
+	"cmp"
 	"math"
+	"strings"
 	"time"
 )
 
@@ -31,6 +33,40 @@ type UsageKey struct {
 	Currency      string    `parquet:"currency,optional"`
 	Probe         bool      `parquet:"probe"`
 	Own           bool      `parquet:"own"`
+}
+
+// Compare orders keys by their fields, from Slot to Own.
+func (k *UsageKey) Compare(o *UsageKey) int {
+	if c := k.Slot.Compare(o.Slot); c != 0 {
+		return c
+	}
+	for _, f := range [...][2]*string{
+		{&k.Kind, &o.Kind}, {&k.Person, &o.Person}, {&k.PersonKind, &o.PersonKind}, {&k.PersonSource, &o.PersonSource},
+		{&k.Team, &o.Team}, {&k.RoleName, &o.RoleName}, {&k.AccountID, &o.AccountID}, {&k.RegionName, &o.RegionName},
+		{&k.WorkGroupName, &o.WorkGroupName}, {&k.Tool, &o.Tool}, {&k.DatabaseName, &o.DatabaseName}, {&k.State, &o.State},
+		{&k.Gap, &o.Gap}, {&k.CostBasis, &o.CostBasis}, {&k.Currency, &o.Currency},
+	} {
+		if c := strings.Compare(*f[0], *f[1]); c != 0 {
+			return c
+		}
+	}
+	return cmp.Or(compareBools(k.Probe, o.Probe), compareBools(k.Own, o.Own))
+}
+
+// compareBools orders false before true.
+func compareBools(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
+// Compare orders rows by table, then by their keys.
+func (t *TableRollup) Compare(o *TableRollup) int {
+	return cmp.Or(strings.Compare(t.TableName, o.TableName), compareBools(t.Written, o.Written), t.UsageKey.Compare(&o.UsageKey))
 }
 
 // A UsageRollup sums the executions of one quarter hour that share a

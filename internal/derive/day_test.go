@@ -210,7 +210,7 @@ func TestUsageEqualsRows(t *testing.T) {
 			if d := cmp.Diff(want, u); d != "" {
 				t.Fatal(d)
 			}
-			if i > 0 && compareKeys(&usage.Rollup[i-1].UsageKey, &u.UsageKey) >= 0 {
+			if i > 0 && usage.Rollup[i-1].UsageKey.Compare(&u.UsageKey) >= 0 {
 				t.Fatal("usage is not in the order of its keys")
 			}
 		}

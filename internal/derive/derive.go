@@ -85,8 +85,8 @@ func (s *Settings) owns(r *athenatrail.Record) bool {
 }
 
 // A Day gathers the facts of one partition and the days around it, and gives
-// its rows. It holds what rows need and not the facts themselves: some 400
-// bytes for each start and each detail. It is for one goroutine.
+// its rows. It holds what rows need and not the facts themselves: some 800
+// bytes for each execution. It is for one goroutine.
 //
 // Events come last, in any order. What tells of them comes before, in any
 // order too, but for [Day.StartedOn] and [Day.Elsewhere], which come first.

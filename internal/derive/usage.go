@@ -1,9 +1,7 @@
 package derive
 
 import (
-	"cmp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/athenatrail/athenatrail"
@@ -105,7 +103,7 @@ func (u tableRollup) rows() []athenatrail.TableRollup {
 		rows = append(rows, *r)
 	}
 	slices.SortFunc(rows, func(a, b athenatrail.TableRollup) int {
-		return cmp.Or(strings.Compare(a.TableName, b.TableName), compareBools(a.Written, b.Written), compareKeys(&a.UsageKey, &b.UsageKey))
+		return a.Compare(&b)
 	})
 	return rows
 }
@@ -116,33 +114,6 @@ func (u rollup) rows() []athenatrail.UsageRollup {
 	for _, r := range u {
 		rows = append(rows, *r)
 	}
-	slices.SortFunc(rows, func(a, b athenatrail.UsageRollup) int { return compareKeys(&a.UsageKey, &b.UsageKey) })
+	slices.SortFunc(rows, func(a, b athenatrail.UsageRollup) int { return a.UsageKey.Compare(&b.UsageKey) })
 	return rows
-}
-
-func compareKeys(a, b *athenatrail.UsageKey) int {
-	if c := a.Slot.Compare(b.Slot); c != 0 {
-		return c
-	}
-	for _, f := range [...][2]*string{
-		{&a.Kind, &b.Kind}, {&a.Person, &b.Person}, {&a.PersonKind, &b.PersonKind}, {&a.PersonSource, &b.PersonSource},
-		{&a.Team, &b.Team}, {&a.RoleName, &b.RoleName}, {&a.AccountID, &b.AccountID}, {&a.RegionName, &b.RegionName},
-		{&a.WorkGroupName, &b.WorkGroupName}, {&a.Tool, &b.Tool}, {&a.DatabaseName, &b.DatabaseName}, {&a.State, &b.State},
-		{&a.Gap, &b.Gap}, {&a.CostBasis, &b.CostBasis}, {&a.Currency, &b.Currency},
-	} {
-		if c := strings.Compare(*f[0], *f[1]); c != 0 {
-			return c
-		}
-	}
-	return cmp.Or(compareBools(a.Probe, b.Probe), compareBools(a.Own, b.Own))
-}
-
-func compareBools(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case b:
-		return -1
-	}
-	return 1
 }

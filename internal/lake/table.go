@@ -158,7 +158,7 @@ var (
 			Dictionary: usageColumns,
 			Size:       func(*athenatrail.UsageRollup) int { return 700 },
 		},
-		key:  func(a, b *athenatrail.UsageRollup) int { return compareUsage(&a.UsageKey, &b.UsageKey) },
+		key:  func(a, b *athenatrail.UsageRollup) int { return a.UsageKey.Compare(&b.UsageKey) },
 		home: func(u *athenatrail.UsageRollup) (string, string) { return u.AccountID, u.RegionName },
 		day:  func(u *athenatrail.UsageRollup) (time.Time, bool) { return u.Slot, true },
 	}
@@ -170,9 +170,7 @@ var (
 			Dictionary: append([]string{"table_name"}, usageColumns...),
 			Size:       func(*athenatrail.TableRollup) int { return 800 },
 		},
-		key: func(a, b *athenatrail.TableRollup) int {
-			return cmp.Or(strings.Compare(a.TableName, b.TableName), compareBools(a.Written, b.Written), compareUsage(&a.UsageKey, &b.UsageKey))
-		},
+		key:  func(a, b *athenatrail.TableRollup) int { return a.Compare(b) },
 		home: func(u *athenatrail.TableRollup) (string, string) { return u.AccountID, u.RegionName },
 		day:  func(u *athenatrail.TableRollup) (time.Time, bool) { return u.Slot, true },
 	}
@@ -182,29 +180,6 @@ var (
 var usageColumns = []string{
 	"kind", "person", "person_kind", "person_source", "team", "role_name", "account_id", "region_name",
 	"work_group_name", "tool", "database_name", "state", "gap", "cost_basis", "currency",
-}
-
-func compareUsage(a, b *athenatrail.UsageKey) int {
-	return cmp.Or(
-		compareTimes(a.Slot, b.Slot),
-		strings.Compare(a.Kind, b.Kind),
-		strings.Compare(a.Person, b.Person),
-		strings.Compare(a.PersonKind, b.PersonKind),
-		strings.Compare(a.PersonSource, b.PersonSource),
-		strings.Compare(a.Team, b.Team),
-		strings.Compare(a.RoleName, b.RoleName),
-		strings.Compare(a.AccountID, b.AccountID),
-		strings.Compare(a.RegionName, b.RegionName),
-		strings.Compare(a.WorkGroupName, b.WorkGroupName),
-		strings.Compare(a.Tool, b.Tool),
-		strings.Compare(a.DatabaseName, b.DatabaseName),
-		strings.Compare(a.State, b.State),
-		strings.Compare(a.Gap, b.Gap),
-		strings.Compare(a.CostBasis, b.CostBasis),
-		strings.Compare(a.Currency, b.Currency),
-		compareBools(a.Probe, b.Probe),
-		compareBools(a.Own, b.Own),
-	)
 }
 
 // A TableState is a table's file of a partition as it was at a moment.
