@@ -217,7 +217,7 @@ type all struct {
 	Calculations []athenatrail.Calculation
 }
 
-func allRows(t *rapid.T, settings *Settings, facts []any) (rows all) {
+func allRows(t interface{ Fatal(args ...any) }, settings *Settings, facts []any) (rows all) {
 	d := NewDay(home, settings)
 	var events []*athenatrail.Event
 	rest := slices.DeleteFunc(slices.Clone(facts), func(f any) bool {
@@ -248,7 +248,6 @@ func allRows(t *rapid.T, settings *Settings, facts []any) (rows all) {
 // the set of facts.
 func TestAllRowsAreAFunctionOfTheFacts(t *testing.T) {
 	settings := fullSettings(t)
-	seen := map[string]int{}
 	rapid.Check(t, func(t *rapid.T) {
 		known, facts := drawFacts(t)
 		facts = append(facts, drawEvidence(t)...)
@@ -258,21 +257,35 @@ func TestAllRowsAreAFunctionOfTheFacts(t *testing.T) {
 		if d := cmp.Diff(want, got); d != "" {
 			t.Fatal(d)
 		}
-		for _, a := range want.Activity {
+	})
+}
+
+// TestDrawnFactsVary shows that what the property above draws makes rows of
+// every kind. It draws with fixed seeds, so that it does not depend on luck.
+func TestDrawnFactsVary(t *testing.T) {
+	settings := fullSettings(t)
+	seen := map[string]int{}
+	draws := rapid.Custom(func(t *rapid.T) []any {
+		known, facts := drawFacts(t)
+		return slices.Concat(known, facts, drawEvidence(t))
+	})
+	for seed := range 400 {
+		rows := allRows(t, settings, draws.Example(seed))
+		for _, a := range rows.Activity {
 			seen[a.PersonSource]++
 			seen["team "+a.Team]++
 		}
-		for _, e := range want.Executions {
+		for _, e := range rows.Executions {
 			seen["tool "+e.Tool]++
 			seen[fmt.Sprint("probe ", e.Probe, " own ", e.Own)]++
 		}
-		for _, s := range want.Sessions {
+		for _, s := range rows.Sessions {
 			seen["session "+s.Gap]++
 		}
-		for _, c := range want.Calculations {
+		for _, c := range rows.Calculations {
 			seen["calculation "+c.PersonSource]++
 		}
-	})
+	}
 	for _, some := range []string{
 		athenatrail.SourceIdentityCenter, athenatrail.SourceNotebookSession, athenatrail.SourceIAMUser, athenatrail.SourceRoleChain, athenatrail.SourceQueryComment, athenatrail.SourceRole,
 		"team tagged", "team lab", "team pipelines", "team finance", "tool redash", "probe true own false", "probe false own true",
