@@ -107,7 +107,7 @@ func TestCorpusAthenaRecords(t *testing.T) {
 		{"5beb3300-f4bc-49e2-899e-4603a16b3c25", "ListQueryExecutions", "", "", "", ""},
 		{"d22b230d-4cf7-4a02-a442-00055ff373", "ListWorkGroups", "", "", "", ""},
 		{"f5e642c7-c21a-4baf-a2da-4e0cd30f48f5", "StartQueryExecution", "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee", "", masked, ""},
-		{"", "GetQueryExecution", "xxxx", "", "", ""}, // without an eventID
+		{"", "GetQueryExecution", strings.Repeat("x", 4), "", "", ""}, // without an eventID
 	}
 	lines := bytes.Split(bytes.TrimSpace(data), []byte("\n"))
 	if len(lines) != len(want) {

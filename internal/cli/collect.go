@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/athenatrail/athenatrail"
 	"github.com/athenatrail/athenatrail/cloudtrail"
 	"github.com/athenatrail/athenatrail/internal/athenaapi"
 	"github.com/athenatrail/athenatrail/internal/awsconn"
@@ -332,6 +333,15 @@ func (p *progress) show(at collect.Progress) {
 		)
 	}
 	p.bar.Set64(at.Done)
+}
+
+// derived returns what shows each day that is derived, told how many remain.
+func (p *progress) derived() func(athenatrail.Partition, int) {
+	total := int64(0)
+	return func(_ athenatrail.Partition, remaining int) {
+		total = max(total, int64(remaining)+1)
+		p.show(collect.Progress{Stage: collect.StageDerive, Done: total - int64(remaining), Total: total})
+	}
 }
 
 func (p *progress) finish() {

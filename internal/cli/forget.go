@@ -13,7 +13,6 @@ import (
 
 	"github.com/athenatrail/athenatrail"
 	"github.com/athenatrail/athenatrail/internal/awsconn"
-	"github.com/athenatrail/athenatrail/internal/collect"
 	"github.com/athenatrail/athenatrail/internal/config"
 	"github.com/athenatrail/athenatrail/internal/forget"
 	"github.com/athenatrail/athenatrail/internal/format"
@@ -88,14 +87,10 @@ func (a *app) forget(ctx context.Context, o forgetOptions) error {
 		return err
 	}
 	bar := a.progress()
-	total := int64(0)
 	result, err := forget.Run(ctx, forget.Options{
 		Lake: l, Settings: settings, Jobs: e.Jobs, RunID: runID(now),
 		Person: o.person, Before: before, Texts: o.texts, Keep: redact.Mode(e.QueryText), DryRun: o.dryRun,
-		Done: func(_ athenatrail.Partition, remaining int) {
-			total = max(total, int64(remaining)+1)
-			bar.show(collect.Progress{Stage: collect.StageDerive, Done: total - int64(remaining), Total: total})
-		},
+		Done: bar.derived(),
 	})
 	bar.close()
 	if errors.Is(err, forget.ErrNobody) {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/athenatrail/athenatrail"
 	"github.com/athenatrail/athenatrail/internal/awsconn"
 	"github.com/athenatrail/athenatrail/internal/collect"
 	"github.com/athenatrail/athenatrail/internal/format"
@@ -65,11 +64,7 @@ func (a *app) rebuild(ctx context.Context, all bool) error {
 		return err
 	}
 	bar := a.progress()
-	total := int64(0)
-	b := &rebuild.Builder{Lake: l, Settings: settings, Jobs: e.Jobs, Done: func(_ athenatrail.Partition, remaining int) {
-		total = max(total, int64(remaining)+1)
-		bar.show(collect.Progress{Stage: collect.StageDerive, Done: total - int64(remaining), Total: total})
-	}}
+	b := &rebuild.Builder{Lake: l, Settings: settings, Jobs: e.Jobs, Done: bar.derived()}
 	days, err := b.Stale(ctx, all)
 	bar.close()
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 
 	"github.com/athenatrail/athenatrail"
 	"github.com/athenatrail/athenatrail/internal/athenaapi"
+	"github.com/athenatrail/athenatrail/internal/derive"
 	"github.com/athenatrail/athenatrail/internal/lake"
-	"github.com/athenatrail/athenatrail/internal/rebuild"
 )
 
 // Details says who answers for an account and region.
@@ -311,7 +311,7 @@ func (r *run) lacking(ctx context.Context, p athenatrail.Partition) (ids []athen
 		if err != nil {
 			return nil, false, err
 		}
-		if e.Name == rebuild.StartEvent {
+		if e.Name == derive.StartEvent {
 			earlier[e.ID] = true
 		}
 	}
@@ -320,7 +320,7 @@ func (r *run) lacking(ctx context.Context, p athenatrail.Partition) (ids []athen
 		if err != nil {
 			return nil, false, err
 		}
-		if e.Name != rebuild.StartEvent || e.ID == "" || earlier[e.ID] {
+		if e.Name != derive.StartEvent || e.ID == "" || earlier[e.ID] {
 			continue
 		}
 		if t, ok := starts[e.ID]; !ok || e.Time.Before(t) {

@@ -56,7 +56,7 @@ func (r *run) ofEvents(ctx context.Context, f *cloudtrail.Facts, marks days) err
 		if e.QueryExecutionID != "" {
 			ids[e.Home][e.QueryExecutionID] = true
 		}
-		if e.SharedEventID != "" && e.Name == rebuild.StartEvent {
+		if e.SharedEventID != "" && e.Name == derive.StartEvent {
 			if copies[e.Home] == nil {
 				copies[e.Home] = map[string]bool{}
 			}

@@ -205,7 +205,7 @@ func (d *Day) Event(e *athenatrail.Event) (athenatrail.Activity, error) {
 	from.Who, from.MFA = who, optionalOf(mfa)
 	from.Tool, from.ToolDetail = with.Name, with.Detail
 
-	if e.Name == startEvent {
+	if e.Name == StartEvent {
 		d.start(e, &r, &from)
 	}
 	from.Team = d.team(&from, d.workGroup(e, &r))
@@ -231,8 +231,8 @@ func (d *Day) Event(e *athenatrail.Event) (athenatrail.Activity, error) {
 	}, nil
 }
 
-// startEvent is the name of the event that asks Athena to run a statement.
-const startEvent = "StartQueryExecution"
+// StartEvent is the name of the event that asks Athena to run a statement.
+const StartEvent = "StartQueryExecution"
 
 func decode(e *athenatrail.Event, p athenatrail.Partition) (athenatrail.Record, error) {
 	r, err := cloudtrail.DecodeRecord(e.Record)

@@ -108,11 +108,7 @@ func (u rollup) spark(row *athenatrail.Session, at time.Time) {
 		CostBasis:     row.CostBasis,
 		Currency:      row.Currency,
 	}
-	r := u[key]
-	if r == nil {
-		r = &athenatrail.UsageRollup{UsageKey: key}
-		u[key] = r
-	}
+	r := u.of(key)
 	r.Executions++
 	if dpu := row.DPUMillis; dpu != nil {
 		r.Known++

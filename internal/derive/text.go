@@ -123,7 +123,7 @@ func (d *Day) note(sql string) *annotation.Note {
 // noteOf returns the comment in the SQL of an execution that an event started,
 // or nil.
 func (d *Day) noteOf(e *athenatrail.Event) *annotation.Note {
-	if e.Name != startEvent {
+	if e.Name != StartEvent {
 		return nil
 	}
 	hash := e.TextHash

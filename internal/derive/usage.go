@@ -17,13 +17,17 @@ const maxCost = athenatrail.Money(999_999_999_999_999_999)
 // add counts a row for the quarter hour of its start. Failed are the
 // executions that Athena says failed and the starts that never became one.
 func (u rollup) add(row *athenatrail.QueryExecution, at time.Time) {
-	key := keyOf(row, at)
+	addRow(u.of(keyOf(row, at)), row)
+}
+
+// of returns the sums of a key.
+func (u rollup) of(key athenatrail.UsageKey) *athenatrail.UsageRollup {
 	r := u[key]
 	if r == nil {
 		r = &athenatrail.UsageRollup{UsageKey: key}
 		u[key] = r
 	}
-	addRow(r, row)
+	return r
 }
 
 func keyOf(row *athenatrail.QueryExecution, at time.Time) athenatrail.UsageKey {

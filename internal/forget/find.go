@@ -6,8 +6,8 @@ import (
 	"fmt"
 
 	"github.com/athenatrail/athenatrail"
+	"github.com/athenatrail/athenatrail/internal/derive"
 	"github.com/athenatrail/athenatrail/internal/lake"
-	"github.com/athenatrail/athenatrail/internal/rebuild"
 	"github.com/athenatrail/athenatrail/internal/redact"
 )
 
@@ -340,7 +340,7 @@ func (r *run) findSpill(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if e.Name == rebuild.StartEvent && e.QueryExecutionID != "" {
+			if e.Name == derive.StartEvent && e.QueryExecutionID != "" {
 				started[e.QueryExecutionID] = true
 			}
 		}
@@ -349,7 +349,7 @@ func (r *run) findSpill(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if e.Name == rebuild.StartEvent && started[e.QueryExecutionID] {
+			if e.Name == derive.StartEvent && started[e.QueryExecutionID] {
 				r.note(p, &athenatrail.Event{ID: e.ID, QueryExecutionID: e.QueryExecutionID})
 			}
 		}

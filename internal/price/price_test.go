@@ -156,7 +156,7 @@ func TestPricesAreCopied(t *testing.T) {
 	if len(prices) != len(listed) {
 		t.Fatalf("%d prices, want %d", len(prices), len(listed))
 	}
-	prices[0].Currency = "XXX"
+	prices[0].Currency = "EUR"
 	if table.Prices()[0].Currency != "USD" {
 		t.Error("a caller can change the table")
 	}

@@ -13,9 +13,6 @@ import (
 	"github.com/athenatrail/athenatrail/internal/tool"
 )
 
-// StartEvent is the name of the event that asks Athena to run a statement.
-const StartEvent = "StartQueryExecution"
-
 // A start is what is read of the events of the days around.
 type start struct {
 	Name             string `parquet:"event_name"`
@@ -171,7 +168,7 @@ func (b *Builder) around(ctx context.Context, day *derive.Day, p athenatrail.Par
 				if err != nil {
 					return err
 				}
-				if e.Name == StartEvent && e.QueryExecutionID != "" {
+				if e.Name == derive.StartEvent && e.QueryExecutionID != "" {
 					day.StartedOn(e.QueryExecutionID, d)
 				}
 			}

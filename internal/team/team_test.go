@@ -199,7 +199,8 @@ func TestFirstMatchWins(t *testing.T) {
 		return r
 	})
 	names := rapid.SampledFrom([]string{"", "a", "b", "ba", "B", "A"})
-	rules := rapid.SliceOfN(drawRule, 0, 6)
+	// One rule that matches all may only be the last.
+	rules := rapid.SliceOfN(drawRule, 0, 6).Filter(func(list []Rule) bool { _, err := New(list); return err == nil })
 	calls := rapid.Custom(func(t *rapid.T) Call {
 		return Call{
 			Person: names.Draw(t, "person"), Role: names.Draw(t, "role"), WorkGroup: names.Draw(t, "work group"), Tool: names.Draw(t, "tool"),
@@ -224,7 +225,7 @@ func TestFirstMatchWins(t *testing.T) {
 		list := rules.Draw(t, "rules")
 		rs, err := New(list)
 		if err != nil {
-			t.Skip() // one that matches all is not the last
+			t.Fatal(err)
 		}
 		c := calls.Draw(t, "call")
 		on := athenatrail.Date(rapid.IntRange(5, 25).Draw(t, "on"))
