@@ -161,7 +161,7 @@ func (d *doctor) source(ctx context.Context, src source.Source) {
 	// The days of the last week are enough, and cheap to list.
 	now := time.Now()
 	for _, from := range []time.Time{now.Add(-7 * 24 * time.Hour), {}} {
-		for o, err := range src.List(ctx, from, time.Time{}) {
+		for o, err := range src.List(ctx, source.Bounds{From: from}) {
 			if errors.Is(err, source.ErrNoLogs) {
 				d.failed("source", src.Name(), err)
 				return

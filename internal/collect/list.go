@@ -55,7 +55,7 @@ func (r *run) list(ctx context.Context) error {
 		r.sources = append(r.sources, state)
 		listed := 0
 		var failures []error
-		for o, err := range src.List(ctx, r.listFrom(src, before), r.To) {
+		for o, err := range src.List(ctx, source.Bounds{From: r.listFrom(src, before), To: r.To}) {
 			if err != nil {
 				failures = append(failures, err)
 				continue

@@ -14,7 +14,7 @@ import (
 type named string
 
 func (n named) Name() string { return string(n) }
-func (named) List(context.Context, time.Time, time.Time) iter.Seq2[source.Object, error] {
+func (named) List(context.Context, source.Bounds) iter.Seq2[source.Object, error] {
 	return func(func(source.Object, error) bool) {}
 }
 func (named) Open(context.Context, source.Object) (io.ReadCloser, error) { return nil, io.EOF }

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -69,11 +68,11 @@ func (b *bucket) url(key string) string { return "s3://" + b.bucket + "/" + key 
 // List finds the folders of accounts and regions, and lists of each the days
 // of delivery between from and to, several folders side by side. Without the
 // delivery layout under the prefix, it lists everything.
-func (b *bucket) List(ctx context.Context, from, to time.Time) iter.Seq2[Object, error] {
+func (b *bucket) List(ctx context.Context, bounds Bounds) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		w := newWindow(from, to, b.deps.Lookback)
+		w := newWindow(bounds, b.deps.Lookback)
 		client, err := b.s3(ctx)
 		if err != nil {
 			yield(Object{}, b.listError("", err))
@@ -88,7 +87,7 @@ func (b *bucket) List(ctx context.Context, from, to time.Time) iter.Seq2[Object,
 			yield(one, nil)
 			return
 		}
-		folders, errs := b.discover(ctx, client)
+		folders, errs := b.discover(ctx, client, w)
 		for _, err := range errs {
 			if !yield(Object{}, err) {
 				return
@@ -96,7 +95,7 @@ func (b *bucket) List(ctx context.Context, from, to time.Time) iter.Seq2[Object,
 		}
 		// A region's folder is there because something is in it, though maybe
 		// outside the window.
-		found := len(errs) > 0 || slices.ContainsFunc(folders, func(p prefix) bool { return p.region })
+		found := len(errs) > 0 || w.Account != "" || w.Region != "" || slices.ContainsFunc(folders, func(p prefix) bool { return p.region })
 		for o, err := range b.sideBySide(ctx, client, folders, w) {
 			if err == nil && o.Key == "" {
 				found = true // there are log files, outside the window
@@ -133,7 +132,7 @@ func (b *bucket) exact(ctx context.Context, client *s3.Client) (Object, bool, er
 		return Object{}, false, nil
 	}
 	c := out.Contents[0]
-	return newObject(b.url(b.prefix), aws.ToInt64(c.Size), aws.ToString(c.ETag)), true, nil
+	return NewObject(b.url(b.prefix), aws.ToInt64(c.Size), aws.ToString(c.ETag)), true, nil
 }
 
 // sideBySide lists folders, several at once, and yields what they hold in the
@@ -205,10 +204,17 @@ func (b *bucket) pages(ctx context.Context, client *s3.Client, f prefix, w windo
 	in := &s3.ListObjectsV2Input{Bucket: &b.bucket, Prefix: aws.String(f.key)}
 	if f.region && !w.noFrom {
 		in.StartAfter = aws.String(f.key + w.from.Time().Format("2006/01/02"))
+		if at := layoutOf(strings.Split(f.key, "/")); w.Exact {
+			in.StartAfter = aws.String(f.key + w.From.UTC().Format("2006/01/02/") + at.account + "_CloudTrail_" + at.region + w.From.UTC().Format("_20060102T1504"))
+		}
 	}
 	last := ""
 	if f.region && !w.noTo {
 		last = f.key + w.to.Time().Format("2006/01/02") + "/\xff"
+		if at := layoutOf(strings.Split(f.key, "/")); w.Exact {
+			to := w.To.UTC().Add(-1)
+			last = f.key + to.Format("2006/01/02/") + at.account + "_CloudTrail_" + at.region + to.Format("_20060102T1504Z\xff")
+		}
 	}
 	for {
 		out, err := client.ListObjectsV2(ctx, in, quiet)
@@ -224,8 +230,8 @@ func (b *bucket) pages(ctx context.Context, client *s3.Client, f prefix, w windo
 			if !isLog(key) {
 				continue
 			}
-			o := newObject(b.url(key), aws.ToInt64(c.Size), aws.ToString(c.ETag))
-			if past || !w.holds(o.Delivered) {
+			o := NewObject(b.url(key), aws.ToInt64(c.Size), aws.ToString(c.ETag))
+			if past || !w.holds(o) {
 				outside = true
 				continue
 			}

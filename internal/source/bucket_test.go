@@ -109,7 +109,7 @@ func TestBucketPartlyDenied(t *testing.T) {
 	}
 	var keys int
 	var errs []string
-	for _, err := range f.source(t, "s3://"+fakeBucket).List(t.Context(), time.Time{}, time.Time{}) {
+	for _, err := range f.source(t, "s3://"+fakeBucket).List(t.Context(), Bounds{}) {
 		if err != nil {
 			errs = append(errs, err.Error())
 			continue
@@ -149,7 +149,7 @@ func TestBucketErrors(t *testing.T) {
 			f := newFakeS3(t, nil)
 			f.fail = func(w http.ResponseWriter, _ *http.Request, _ int) bool { tt.fail(w); return true }
 			var errs []error
-			for _, err := range f.source(t, "s3://"+fakeBucket).List(t.Context(), time.Time{}, time.Time{}) {
+			for _, err := range f.source(t, "s3://"+fakeBucket).List(t.Context(), Bounds{}) {
 				errs = append(errs, err)
 			}
 			if len(errs) != 1 || errs[0] == nil || errs[0].Error() != tt.want {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -74,7 +75,7 @@ func parse(t testing.TB, spec string, d Deps) Source {
 // list returns the keys of what s lists, without the part that full adds.
 func list(t testing.TB, s Source, from, to time.Time) (objects []Object, keys []string) {
 	t.Helper()
-	for o, err := range s.List(t.Context(), from, to) {
+	for o, err := range s.List(t.Context(), Bounds{From: from, To: to}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -177,7 +178,7 @@ func TestContract(t *testing.T) {
 				}
 			})
 			t.Run("loop that ends early", func(t *testing.T) {
-				for range p.source.List(t.Context(), time.Time{}, time.Time{}) {
+				for range p.source.List(t.Context(), Bounds{}) {
 					break
 				}
 			})
@@ -212,7 +213,7 @@ func TestContract(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				cancel()
 				var errs int
-				for _, err := range p.source.List(ctx, time.Time{}, time.Time{}) {
+				for _, err := range p.source.List(ctx, Bounds{}) {
 					if err == nil {
 						continue
 					}
@@ -239,7 +240,7 @@ func TestContractWithoutLogs(t *testing.T) {
 				}
 			}
 			var errs []error
-			for o, err := range p.source.List(t.Context(), day(1), day(2)) {
+			for o, err := range p.source.List(t.Context(), Bounds{From: day(1), To: day(2)}) {
 				if err == nil {
 					t.Errorf("listed %s", o.Key)
 				}
@@ -267,6 +268,47 @@ func TestContractTreeWithoutUpperFolders(t *testing.T) {
 			}
 			_, got := list(t, p.source, day(8), time.Time{})
 			want := []string{p.fullKey(keys[1]), p.fullKey(keys[3])} // the last one's name tells nothing
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("keys (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestContractUnits: the units of a day, hour by hour and region by region,
+// hold each log file of the day once.
+func TestContractUnits(t *testing.T) {
+	for name, make := range places {
+		t.Run(name, func(t *testing.T) {
+			p := make(t)
+			for _, k := range append(append([]string{}, logs...), noLogs...) {
+				p.put(k, nil)
+			}
+			var got, want []string
+			for _, account := range []string{"111122223333", "444455556666"} {
+				for _, region := range []string{"eu-west-1", "us-east-1", "us-west-2"} {
+					for hour := range 24 {
+						from := day(3).Add(time.Duration(hour) * time.Hour)
+						b := Bounds{From: from, To: from.Add(time.Hour), Exact: true, Account: account, Region: region}
+						for o, err := range p.source.List(t.Context(), b) {
+							if err != nil {
+								t.Fatal(err)
+							}
+							if o.Delivered.Before(b.From) || !o.Delivered.Before(b.To) || o.Account != account || o.Region != region {
+								t.Errorf("%+v holds %s", b, o.Key)
+							}
+							got = append(got, o.Key)
+						}
+					}
+				}
+			}
+			for _, k := range logs {
+				if strings.Contains(k, "/2026/11/03/") {
+					want = append(want, p.fullKey(k))
+				}
+			}
+			slices.Sort(got)
+			slices.Sort(want)
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("keys (-want +got):\n%s", diff)
 			}

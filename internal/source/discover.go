@@ -30,7 +30,7 @@ const (
 // discover returns the prefixes to list: the regions' folders under every
 // AWSLogs, or the whole given prefix when there is none. The errors are of the
 // folders that could not be looked into.
-func (b *bucket) discover(ctx context.Context, client *s3.Client) (regions []prefix, errs []error) {
+func (b *bucket) discover(ctx context.Context, client *s3.Client, w window) (regions []prefix, errs []error) {
 	start := b.prefix
 	if start != "" && !strings.HasSuffix(start, "/") {
 		start += "/"
@@ -47,7 +47,7 @@ func (b *bucket) discover(ctx context.Context, client *s3.Client) (regions []pre
 		}
 	}
 	for _, root := range roots {
-		found, failed := b.descend(ctx, client, root)
+		found, failed := b.descend(ctx, client, root, w)
 		regions = append(regions, found...)
 		errs = append(errs, failed...)
 	}
@@ -87,16 +87,18 @@ func (b *bucket) searchRoots(ctx context.Context, client *s3.Client, start strin
 
 // descend goes from root, which lies in or is an AWSLogs folder, down to the
 // regions' folders. Of what lies beside CloudTrail/ it lists nothing.
-func (b *bucket) descend(ctx context.Context, client *s3.Client, root string) (regions []prefix, errs []error) {
+func (b *bucket) descend(ctx context.Context, client *s3.Client, root string, w window) (regions []prefix, errs []error) {
 	at := layoutOf(strings.Split(root, "/"))
 	switch {
+	case !w.mayHold(at.account, at.region):
+		return nil, nil
 	case at.region != "":
 		below := root[strings.LastIndex(root, "/CloudTrail/")+len("/CloudTrail/"):]
 		return []prefix{{key: root, region: strings.Count(below, "/") == 1}}, nil
 	case at.service != "" && at.service != "CloudTrail":
 		return []prefix{{key: root}}, nil
 	case at.service == "" && at.account != "":
-		return b.descend(ctx, client, root+"CloudTrail/")
+		return b.descend(ctx, client, root+"CloudTrail/", w)
 	}
 	folders, err := b.folders(ctx, client, root)
 	if err != nil {
@@ -104,7 +106,9 @@ func (b *bucket) descend(ctx context.Context, client *s3.Client, root string) (r
 	}
 	if at.service == "CloudTrail" {
 		for _, f := range folders {
-			regions = append(regions, prefix{key: f, region: true})
+			if w.mayHold(at.account, path.Base(f)) {
+				regions = append(regions, prefix{key: f, region: true})
+			}
 		}
 		return regions, nil
 	}
@@ -116,7 +120,7 @@ func (b *bucket) descend(ctx context.Context, client *s3.Client, root string) (r
 		name := path.Base(f)
 		if accountForm.MatchString(name) || orgForm.MatchString(name) && at.organization == "" {
 			g.Go(func() error {
-				found[i], failed[i] = b.descend(ctx, client, f)
+				found[i], failed[i] = b.descend(ctx, client, f, w)
 				return nil
 			})
 		}

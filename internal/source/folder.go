@@ -34,14 +34,14 @@ func (f *folder) Name() string { return f.name }
 // List walks the tree in the order of names. A link to a file is followed, one
 // to a folder is not: it may lead back up. A file that is named directly is
 // listed whatever its name is and whenever it was delivered.
-func (f *folder) List(ctx context.Context, from, to time.Time) iter.Seq2[Object, error] {
+func (f *folder) List(ctx context.Context, b Bounds) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
 		if f.single {
 			o, _, err := stat(f.root)
 			yield(o, wrapList(f.root, err))
 			return
 		}
-		w := newWindow(from, to, f.lookback)
+		w := newWindow(b, f.lookback)
 		found, failed := false, false
 		// The separator makes the walk enter a root that is itself a link.
 		err := filepath.WalkDir(f.root+string(filepath.Separator), func(name string, entry fs.DirEntry, err error) error {
@@ -68,7 +68,7 @@ func (f *folder) List(ctx context.Context, from, to time.Time) iter.Seq2[Object,
 				}
 			case regular:
 				found = true
-				if w.holds(o.Delivered) && !yield(o, nil) {
+				if w.holds(o) && !yield(o, nil) {
 					return fs.SkipAll
 				}
 			}
@@ -108,9 +108,9 @@ func stat(name string) (o Object, regular bool, err error) {
 		return Object{}, false, err
 	}
 	if !info.Mode().IsRegular() {
-		return newObject(filepath.ToSlash(name), -1, ""), false, nil
+		return NewObject(filepath.ToSlash(name), -1, ""), false, nil
 	}
-	return newObject(filepath.ToSlash(name), info.Size(), etagOf(info)), true, nil
+	return NewObject(filepath.ToSlash(name), info.Size(), etagOf(info)), true, nil
 }
 
 // etagOf tells two versions of a file apart by size and time of change.

@@ -86,7 +86,7 @@ func TestFolderLinks(t *testing.T) {
 	for _, spec := range []string{root, filepath.Join(root, "in"), filepath.Join(root, "link")} {
 		var names []string
 		var errs int
-		for o, err := range parse(t, spec, Deps{}).List(t.Context(), time.Time{}, time.Time{}) {
+		for o, err := range parse(t, spec, Deps{}).List(t.Context(), Bounds{}) {
 			if err != nil {
 				errs++ // self.json leads to itself
 				continue
@@ -121,7 +121,7 @@ func TestUnreadableFolderDoesNotCostTheRest(t *testing.T) {
 	}
 	defer os.Chmod(filepath.Join(root, "a"), 0o755)
 	var got, errs int
-	for _, err := range parse(t, root, Deps{}).List(t.Context(), time.Time{}, time.Time{}) {
+	for _, err := range parse(t, root, Deps{}).List(t.Context(), Bounds{}) {
 		if err != nil {
 			errs++
 		} else {
@@ -166,7 +166,7 @@ func TestParseErrors(t *testing.T) {
 func TestNoLogsIsASentence(t *testing.T) {
 	root := t.TempDir()
 	var errs []error
-	for _, err := range parse(t, root, Deps{}).List(t.Context(), time.Time{}, time.Time{}) {
+	for _, err := range parse(t, root, Deps{}).List(t.Context(), Bounds{}) {
 		errs = append(errs, err)
 	}
 	want := "source " + root + ": no log files: nothing in it ends in .json, .jsonl, .ndjson or .gz"

@@ -130,12 +130,3 @@ func hasLogEnding(base string) bool {
 
 // logEndings is for errors.
 const logEndings = ".json, .jsonl, .ndjson or .gz"
-
-// newObject fills in what the key tells.
-func newObject(key string, size int64, etag string) Object {
-	name, _ := ParseKey(key)
-	return Object{
-		Key: key, Size: size, ETag: etag,
-		Account: name.Account, Region: name.Region, Delivered: name.Delivered, Organization: name.Organization,
-	}
-}

@@ -1,12 +1,9 @@
 // Package source finds log files and opens them: in a folder, in an S3 bucket,
 // a single file, or standard input.
 //
-// A listing may be bounded by time. The bounds are about delivery, because
-// that is what a log file's name and folder tell: they choose the files to
-// read and cut no events. A file is read if it was delivered on the day of
-// from, on a later day up to that of to, or in the days after to in which
-// events are still delivered late (Deps.Lookback). A file whose name does not
-// tell when it was delivered is always listed.
+// A listing may be bounded, see [Bounds]. The bounds are about delivery,
+// because that is what a log file's name and folder tell: they choose the files
+// to read and cut no events.
 package source
 
 import (
@@ -45,16 +42,70 @@ type Source interface {
 	// Name is the source as the user wrote it.
 	Name() string
 
-	// List yields the log files delivered in the days from from to to, in a
-	// fixed order. A zero time does not bound. An error comes with a zero
-	// Object and says what could not be listed; the listing goes on after it
-	// with what else there is. A source without a single log file, whatever
-	// the bounds, yields ErrNoLogs.
-	List(ctx context.Context, from, to time.Time) iter.Seq2[Object, error]
+	// List yields the log files within the bounds, in a fixed order. An error
+	// comes with a zero Object and says what could not be listed; the listing
+	// goes on after it with what else there is. A source without a single log
+	// file, whatever the bounds, yields ErrNoLogs.
+	List(ctx context.Context, b Bounds) iter.Seq2[Object, error]
 
 	// Open returns the object's bytes as they are stored, compressed or not.
 	// It fails with ErrChanged when the object is not the one that was listed.
 	Open(ctx context.Context, o Object) (io.ReadCloser, error)
+}
+
+// A Queue is a source whose log files are announced by messages. List yields
+// those of the messages that it receives, a bounded number each time; it does
+// not look at the bounds. Its methods may be called by several goroutines.
+type Queue interface {
+	Source
+
+	// Settle tells how a listed object fared: nil when its facts are in
+	// place, or were before, else why it was not read. A message is deleted
+	// when all that it announced is in place.
+	Settle(ctx context.Context, o Object, err error) error
+
+	// Triggers returns, once, the executions that messages received since the
+	// last call say to have changed, and Settled tells that they were asked
+	// for.
+	Triggers() []Trigger
+	Settled(ctx context.Context, t Trigger, err error) error
+
+	// More reports whether the last List ended before the queue was empty.
+	More() bool
+}
+
+// A Trigger says that an execution is worth asking for now.
+type Trigger struct {
+	Account, Region  string
+	QueryExecutionID string
+	At               time.Time // when it changed
+}
+
+// A Feed asks an API for records, in the place of log files.
+type Feed interface {
+	// Name is the feed as the user wrote it.
+	Name() string
+
+	// Read asks for what was not read before and gives it to store page by
+	// page, by several goroutines at once. Store returns when the page's facts
+	// and its row of the ledger are in place; its error ends the reading. What
+	// could not be asked is in the answers; the error is for a feed that could
+	// not begin.
+	Read(ctx context.Context, store func(context.Context, Page) error) ([]FeedState, error)
+}
+
+// A Page is one answer of an API.
+type Page struct {
+	Object        // Key names what was asked, Delivered is the end of the time that it covers
+	Body   []byte // as a log file: {"Records":[...]}
+}
+
+// A FeedState is how far a feed came in one account and region.
+type FeedState struct {
+	Name   string    // such as lookup-events:111122223333/eu-west-1
+	Asked  time.Time // all until then is in place, but for what Missed says
+	Missed time.Time // the earliest time that could not be asked for; zero: none
+	Err    error     // why
 }
 
 var (
@@ -65,6 +116,15 @@ var (
 	// next listing has the new one.
 	ErrChanged = errors.New("changed while it was being read")
 )
+
+// NewObject returns the object of that name, with what the name tells.
+func NewObject(key string, size int64, etag string) Object {
+	name, _ := ParseKey(key)
+	return Object{
+		Key: key, Size: size, ETag: etag,
+		Account: name.Account, Region: name.Region, Delivered: name.Delivered, Organization: name.Organization,
+	}
+}
 
 // DefaultLookback is how late a log file may be delivered and still be found
 // by the time of its events.
@@ -114,31 +174,66 @@ func Parse(_ context.Context, spec string, d Deps) (Source, error) {
 
 var schemeForm = regexp.MustCompile(`^[a-z][a-z0-9+.-]+://`)
 
-// A window is the days of delivery that a listing takes.
+// Bounds choose the log files that a listing takes, by what their names tell.
+// The zero value takes all.
+type Bounds struct {
+	// From and To are times of delivery; a zero one does not bound. A file is
+	// taken if it was delivered on the day of From, on a later day up to that
+	// of To, or in the days after it in which events are still delivered late
+	// (Deps.Lookback). A file whose name does not tell when it was delivered
+	// is always taken.
+	From, To time.Time
+
+	// Exact takes the files delivered from From on and before To, to the
+	// minute, and no others: those of a unit of work.
+	Exact bool
+
+	// Account and Region, unless empty, take the files of these alone.
+	Account, Region string
+}
+
+// A window is Bounds as a listing uses them.
 type window struct {
-	from, to     athenatrail.Date
+	Bounds
+	from, to     athenatrail.Date // days of delivery, both included
 	noFrom, noTo bool
 }
 
-func newWindow(from, to time.Time, lookback time.Duration) window {
-	w := window{noFrom: from.IsZero(), noTo: to.IsZero()}
+func newWindow(b Bounds, lookback time.Duration) window {
+	w := window{Bounds: b, noFrom: b.From.IsZero(), noTo: b.To.IsZero()}
 	if !w.noFrom {
-		w.from = athenatrail.DateOf(from)
+		w.from = athenatrail.DateOf(b.From)
 	}
-	if !w.noTo {
-		const day = 24 * time.Hour
-		w.to = athenatrail.DateOf(to) + athenatrail.Date((lookback+day-1)/day)
+	const day = 24 * time.Hour
+	switch {
+	case w.noTo:
+	case b.Exact:
+		w.to = athenatrail.DateOf(b.To.Add(-1))
+	default:
+		w.to = athenatrail.DateOf(b.To) + athenatrail.Date((lookback+day-1)/day)
 	}
 	return w
 }
 
-// holds reports whether a file delivered then is to be listed.
-func (w window) holds(delivered time.Time) bool {
-	if delivered.IsZero() {
+// holds reports whether a file is to be listed.
+func (w window) holds(o Object) bool {
+	switch {
+	case w.Account != "" && o.Account != w.Account, w.Region != "" && o.Region != w.Region:
+		return false
+	case w.Exact:
+		return !o.Delivered.IsZero() && (w.noFrom || !o.Delivered.Before(w.From)) && (w.noTo || o.Delivered.Before(w.To))
+	case o.Delivered.IsZero():
 		return true
 	}
-	day := athenatrail.DateOf(delivered)
+	day := athenatrail.DateOf(o.Delivered)
 	return (w.noFrom || day >= w.from) && (w.noTo || day <= w.to)
+}
+
+// mayHold reports whether a folder of the delivery layout may have files in
+// the window, as far as its account and region tell. Empty ones do not tell.
+func (w window) mayHold(account, region string) bool {
+	return (w.Account == "" || account == "" || account == w.Account) &&
+		(w.Region == "" || region == "" || region == w.Region)
 }
 
 // stdin is standard input: one object, which can be opened once.
@@ -149,7 +244,7 @@ type stdin struct {
 
 func (s *stdin) Name() string { return "-" }
 
-func (s *stdin) List(context.Context, time.Time, time.Time) iter.Seq2[Object, error] {
+func (s *stdin) List(context.Context, Bounds) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) { yield(Object{Key: "-", Size: -1}, nil) }
 }
 
