@@ -220,7 +220,8 @@ func TestAWSIsImportedAtItsDoorsOnly(t *testing.T) {
 		"internal/config":    "a configuration in S3 or the parameter store",
 		"internal/athenaapi": "what Athena knows of query executions and sessions",
 		"internal/directory": "the users of Identity Center, the accounts of an organization",
-		"internal/cli":       "it gives the client of S3 to those who asked for one, and the demo's invented credentials",
+		"internal/setup":     "it gives the client of S3 to those who asked for one",
+		"internal/cli":       "the demo's invented credentials",
 		"internal/s3test":    "a client of the S3 server that tests start",
 	}
 	isSDK := func(path string) bool {

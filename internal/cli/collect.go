@@ -2,8 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -19,15 +17,11 @@ import (
 	"golang.org/x/term"
 
 	"github.com/athenatrail/athenatrail"
-	"github.com/athenatrail/athenatrail/cloudtrail"
-	"github.com/athenatrail/athenatrail/internal/athenaapi"
 	"github.com/athenatrail/athenatrail/internal/awsconn"
 	"github.com/athenatrail/athenatrail/internal/collect"
 	"github.com/athenatrail/athenatrail/internal/config"
 	"github.com/athenatrail/athenatrail/internal/format"
-	"github.com/athenatrail/athenatrail/internal/ledger"
-	"github.com/athenatrail/athenatrail/internal/redact"
-	"github.com/athenatrail/athenatrail/internal/source"
+	"github.com/athenatrail/athenatrail/internal/setup"
 )
 
 type collectOptions struct {
@@ -85,28 +79,23 @@ func (a *app) collect(ctx context.Context, o collectOptions) error {
 	if err != nil {
 		return err
 	}
-	var sources []source.Source
-	for _, spec := range e.Sources {
-		src, err := source.Parse(ctx, spec, source.Deps{Stdin: a.stdin, S3: e.s3, Lookback: e.Lookback})
-		if err != nil {
-			return asUsage(err)
-		}
-		sources = append(sources, src)
+	sources, err := e.OpenSources(ctx, a.stdin)
+	if err != nil {
+		return err
 	}
-	var clients *askers
-	if e.Details == config.DetailsAPI {
-		clients = &askers{env: e, pacers: e.pacers()}
+	run, err := e.Collect(ctx, now)
+	if err != nil {
+		return err
 	}
-	sum, err := a.run(ctx, e, clients, collect.Options{
-		Sources: sources, From: from, To: to, Lookback: e.Lookback, Now: now, DryRun: o.dryRun,
-	})
+	run.Sources, run.From, run.To, run.DryRun = sources, from, to, o.dryRun
+	sum, err := a.run(ctx, run)
 	if err != nil {
 		return err
 	}
 	return a.finish(e, sum)
 }
 
-func collectWindow(e *env, o collectOptions, now time.Time) (from, to time.Time, err error) {
+func collectWindow(e *setup.Env, o collectOptions, now time.Time) (from, to time.Time, err error) {
 	if o.from != "" {
 		if from, err = config.ParseTime(o.from, now, e.Timezone); err != nil {
 			return from, to, usage("--from: %w", err)
@@ -123,6 +112,17 @@ func collectWindow(e *env, o collectOptions, now time.Time) (from, to time.Time,
 	return from, to, nil
 }
 
+// run does one collection run into the lake of the configuration, showing how
+// far it is.
+func (a *app) run(ctx context.Context, o collect.Options) (*collect.Summary, error) {
+	limitMemory()
+	bar := a.progress()
+	defer bar.close()
+	o.Progress = bar.show
+	sum, err := collect.Run(ctx, o)
+	return sum, awsconn.Explained(err)
+}
+
 // limitMemory makes garbage be collected when three quarters of what is in use
 // has come together, and not as much: collecting fills its buffers again and
 // again, so that this costs little, and keeps the process under 256 MiB.
@@ -132,41 +132,8 @@ func limitMemory() {
 	}
 }
 
-// run does one collection run into the lake of the configuration. Without
-// clients Athena is not asked.
-func (a *app) run(ctx context.Context, e *env, clients *askers, o collect.Options) (*collect.Summary, error) {
-	limitMemory()
-	l, err := e.newLake(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if o.Settings, err = e.settings(); err != nil {
-		return nil, err
-	}
-	if clients != nil {
-		o.Details = clients
-	}
-	o.References = e.references(o.Settings, clients)
-	bar := a.progress()
-	defer bar.close()
-	o.Lake, o.Ledger = l, ledger.New(l)
-	o.Limits = cloudtrail.Limits{Record: int(e.Caps.RecordBytes), File: e.Caps.FileInflatedBytes}
-	o.Jobs = e.Jobs
-	o.RunID = runID(o.Now)
-	o.QueryText = redact.Mode(e.QueryText)
-	o.Progress = bar.show
-	sum, err := collect.Run(ctx, o)
-	return sum, awsconn.Explained(err)
-}
-
-func runID(now time.Time) string {
-	var b [6]byte
-	rand.Read(b[:])
-	return now.UTC().Format("20060102T150405Z") + "-" + hex.EncodeToString(b[:])
-}
-
 // finish says what a run did, and makes its exit code.
-func (a *app) finish(e *env, sum *collect.Summary) error {
+func (a *app) finish(e *setup.Env, sum *collect.Summary) error {
 	for _, line := range summaryLines(sum) {
 		a.note("%s", line)
 	}
@@ -228,67 +195,6 @@ func thousands(n int64) string {
 		s = s[:i] + "," + s[i:]
 	}
 	return s
-}
-
-// pacers returns how fast the configuration lets Athena be asked.
-func (e *env) pacers() *athenaapi.Pacers {
-	p := athenaapi.NewPacers(e.Rates.BatchGetQueryExecution)
-	p.SetRate(athenaapi.OpGetSession, e.Rates.GetSession)
-	p.SetRate(athenaapi.OpGetCalculationExecution, e.Rates.GetCalculationExecution)
-	p.SetRate(athenaapi.OpListTagsForResource, e.Rates.ListTagsForResource)
-	return p
-}
-
-// askers make clients of Athena for accounts and regions as they are needed.
-type askers struct {
-	env    *env
-	pacers *athenaapi.Pacers
-
-	mu sync.Mutex
-}
-
-func (s *askers) Of(ctx context.Context, account, region string) (collect.Asker, error) {
-	client, err := s.client(ctx, account, region)
-	switch {
-	case errors.Is(err, awsconn.ErrNoRole):
-		return nil, collect.ErrNoRole
-	case err != nil || client == nil:
-		return nil, err
-	}
-	return client, nil
-}
-
-// client returns a client of Athena in an account and region, nil where the
-// configuration wants nothing asked there.
-func (s *askers) client(ctx context.Context, account, region string) (*athenaapi.Client, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.wanted(account, region) {
-		return nil, nil
-	}
-	conn, err := s.env.aws(ctx)
-	if err != nil {
-		return nil, err
-	}
-	cfg, err := conn.Config(ctx, account, region)
-	if err != nil {
-		return nil, err
-	}
-	return athenaapi.New(cfg, account, s.pacers), nil
-}
-
-// wanted tells whether the configuration wants details of an account and
-// region.
-func (s *askers) wanted(account, region string) bool {
-	if r := s.env.Regions; len(r) > 0 && !slices.Contains(r, "all") && !slices.Contains(r, region) {
-		return false
-	}
-	for _, a := range s.env.Accounts {
-		if a.ID == account {
-			return a.Details != config.DetailsNone && (len(a.Regions) == 0 || slices.Contains(a.Regions, "all") || slices.Contains(a.Regions, region))
-		}
-	}
-	return true
 }
 
 // A progress shows how far a run has come, on a terminal and nowhere else.

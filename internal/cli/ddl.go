@@ -9,6 +9,7 @@ import (
 
 	"github.com/athenatrail/athenatrail/internal/lake"
 	"github.com/athenatrail/athenatrail/internal/report"
+	"github.com/athenatrail/athenatrail/internal/setup"
 )
 
 func (a *app) ddlCommand() *cobra.Command {
@@ -29,12 +30,12 @@ func (a *app) ddl(ctx context.Context, engine string) error {
 	if err != nil {
 		return err
 	}
-	l, err := e.oldLake(ctx)
+	l, err := e.OldLake(ctx)
 	if err != nil {
 		return err
 	}
 	var has func(string) bool
-	if isS3(e.Lake) {
+	if setup.IsS3(e.Lake) {
 		has = func(table string) bool { return hasTable(ctx, l, table) }
 	}
 	text, err := report.DDL(engine, e.Lake, has)

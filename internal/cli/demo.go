@@ -14,11 +14,11 @@ import (
 
 	"github.com/athenatrail/athenatrail/internal/athenaapi/athenaapitest"
 	"github.com/athenatrail/athenatrail/internal/awsconn"
-	"github.com/athenatrail/athenatrail/internal/collect"
 	"github.com/athenatrail/athenatrail/internal/config"
 	"github.com/athenatrail/athenatrail/internal/demo"
 	"github.com/athenatrail/athenatrail/internal/lake"
 	"github.com/athenatrail/athenatrail/internal/report"
+	"github.com/athenatrail/athenatrail/internal/setup"
 	"github.com/athenatrail/athenatrail/internal/source"
 )
 
@@ -66,11 +66,11 @@ func (a *app) demo(ctx context.Context, o demoOptions) error {
 		return err
 	}
 	c.Rates = demoRates
-	e := &env{Config: c}
+	e := setup.New(c, userAgent())
 	if !a.flags.Changed("lake") {
 		e.Lake = demoLake
 	}
-	if isS3(e.Lake) {
+	if setup.IsS3(e.Lake) {
 		return usage("demo: --lake %s: want a folder on disk", e.Lake)
 	}
 	if err := emptyDemoLake(ctx, e.Lake); err != nil {
@@ -101,18 +101,22 @@ func (a *app) demo(ctx context.Context, o demoOptions) error {
 		return err
 	}
 	defer api.Close()
-	if e.conn, err = demoConn(ctx, api.URL); err != nil {
+	conn, err := demoConn(ctx, api.URL)
+	if err != nil {
 		return err
 	}
+	e.Use(conn)
 	a.note("Example Store, an invented company: 35 days, two accounts, two regions")
 	src, err := source.Parse(ctx, trail, source.Deps{})
 	if err != nil {
 		return err
 	}
-	sum, err := a.run(ctx, e, &askers{env: e, pacers: e.pacers()}, collect.Options{
-		Sources: []source.Source{demoSource{src}},
-		Now:     company.Now,
-	})
+	run, err := e.Collect(ctx, company.Now)
+	if err != nil {
+		return err
+	}
+	run.Sources = []source.Source{demoSource{src}}
+	sum, err := a.run(ctx, run)
 	if err != nil {
 		return err
 	}
@@ -147,7 +151,7 @@ const (
 
 // demoConfig writes the company's configuration into the lake's folder, where
 // reports find it, and reads it as they will.
-func (a *app) demoConfig(ctx context.Context, e *env) (*config.Config, error) {
+func (a *app) demoConfig(ctx context.Context, e *setup.Env) (*config.Config, error) {
 	if err := os.MkdirAll(e.Lake, 0o755); err != nil {
 		return nil, fmt.Errorf("make the demo's folder: %w", err)
 	}
@@ -227,7 +231,7 @@ func demoConn(ctx context.Context, url string) (*awsconn.Conn, error) {
 }
 
 // demoReports prints what a new user wants to see first.
-func (a *app) demoReports(ctx context.Context, e *env) error {
+func (a *app) demoReports(ctx context.Context, e *setup.Env) error {
 	r, err := a.reports(ctx, e)
 	if err != nil {
 		return err

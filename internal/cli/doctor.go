@@ -15,6 +15,7 @@ import (
 	"github.com/athenatrail/athenatrail/internal/config"
 	"github.com/athenatrail/athenatrail/internal/format"
 	"github.com/athenatrail/athenatrail/internal/lake"
+	"github.com/athenatrail/athenatrail/internal/setup"
 	"github.com/athenatrail/athenatrail/internal/source"
 )
 
@@ -49,7 +50,7 @@ func (a *app) doctor(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d := &doctor{env: e, stdin: a.stdin}
+	d := &doctor{Env: e, stdin: a.stdin}
 	d.configuration()
 	d.lake(ctx)
 	d.sources(ctx)
@@ -76,7 +77,7 @@ func (a *app) doctor(ctx context.Context) error {
 }
 
 type doctor struct {
-	*env
+	*setup.Env
 	stdin  interface{ Read([]byte) (int, error) }
 	checks []check
 }
@@ -105,13 +106,13 @@ func (d *doctor) configuration() {
 	} else {
 		d.ok("configuration", d.File, "read and checked")
 	}
-	if _, err := d.settings(); err != nil {
+	if _, err := d.Settings(); err != nil {
 		d.failed("configuration", "prices and principals", err)
 	}
 }
 
 func (d *doctor) lake(ctx context.Context) {
-	store, err := d.store(ctx)
+	store, err := d.Store(ctx)
 	if err != nil {
 		d.failed("lake", d.Lake, err)
 		return
@@ -147,7 +148,7 @@ func (d *doctor) sources(ctx context.Context) {
 			d.note("source", spec, "standard input is not looked at", "")
 			continue
 		}
-		src, err := source.Parse(ctx, spec, source.Deps{Stdin: d.stdin, S3: d.s3, Lookback: d.Lookback})
+		src, err := source.Parse(ctx, spec, source.Deps{Stdin: d.stdin, S3: d.S3, Lookback: d.Lookback})
 		if err != nil {
 			d.failed("source", spec, err)
 			continue
@@ -190,7 +191,7 @@ func (d *doctor) source(ctx context.Context, src source.Source) {
 const probeID = "00000000-0000-4000-8000-000000000000"
 
 func (d *doctor) athena(ctx context.Context) {
-	conn, err := d.aws(ctx)
+	conn, err := d.AWS(ctx)
 	if err != nil {
 		d.failed("credentials", "", err)
 		return
@@ -207,7 +208,7 @@ func (d *doctor) athena(ctx context.Context) {
 			accounts = append(accounts, account.ID)
 		}
 	}
-	asked := &askers{env: d.env, pacers: d.pacers()}
+	asked := d.Askers()
 	for _, account := range accounts {
 		for _, region := range d.regionsOf(account, conn.Region()) {
 			subject := account + " " + region

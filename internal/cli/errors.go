@@ -6,6 +6,7 @@ import (
 
 	"github.com/athenatrail/athenatrail/internal/config"
 	"github.com/athenatrail/athenatrail/internal/report"
+	"github.com/athenatrail/athenatrail/internal/setup"
 )
 
 // asUsage makes err, if there is one, a usage error.
@@ -20,6 +21,6 @@ func asUsage(err error) error {
 // nothing of exit codes, and of cobra, which has no type for them.
 func isUsage(err error) bool {
 	var c *config.Error
-	return errors.Is(err, report.ErrUsage) || errors.As(err, &c) ||
+	return errors.Is(err, report.ErrUsage) || errors.Is(err, setup.ErrUsage) || errors.As(err, &c) ||
 		strings.HasPrefix(err.Error(), "unknown command ") || strings.HasPrefix(err.Error(), "required flag")
 }

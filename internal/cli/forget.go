@@ -17,6 +17,7 @@ import (
 	"github.com/athenatrail/athenatrail/internal/forget"
 	"github.com/athenatrail/athenatrail/internal/format"
 	"github.com/athenatrail/athenatrail/internal/redact"
+	"github.com/athenatrail/athenatrail/internal/setup"
 )
 
 type forgetOptions struct {
@@ -78,17 +79,17 @@ func (a *app) forget(ctx context.Context, o forgetOptions) error {
 			return usage("--before %s: it is in the future", o.before)
 		}
 	}
-	l, err := e.oldLake(ctx)
+	l, err := e.OldLake(ctx)
 	if err != nil {
 		return err
 	}
-	settings, err := e.settings()
+	settings, err := e.Settings()
 	if err != nil {
 		return err
 	}
 	bar := a.progress()
 	result, err := forget.Run(ctx, forget.Options{
-		Lake: l, Settings: settings, Jobs: e.Jobs, RunID: runID(now),
+		Lake: l, Settings: settings, Jobs: e.Jobs, RunID: setup.RunID(now),
 		Person: o.person, Before: before, Texts: o.texts, Keep: redact.Mode(e.QueryText), DryRun: o.dryRun,
 		Done: bar.derived(),
 	})
@@ -103,7 +104,7 @@ func (a *app) forget(ctx context.Context, o forgetOptions) error {
 }
 
 // forgotten says what was erased, and what is left.
-func (a *app) forgotten(e *env, o forgetOptions, r *forget.Result) error {
+func (a *app) forgotten(e *setup.Env, o forgetOptions, r *forget.Result) error {
 	var rows [][]any
 	for _, c := range r.Counts {
 		rows = append(rows, []any{"facts/" + c.Fact, c.Erased, c.Altered, c.Files})
@@ -138,7 +139,7 @@ func (a *app) forgotten(e *env, o forgetOptions, r *forget.Result) error {
 	default:
 		a.note("looked at %s for files of earlier days", count(int64(r.Scan.Files), "file"))
 	}
-	if isS3(e.Lake) {
+	if setup.IsS3(e.Lake) {
 		a.note("if the bucket keeps old versions, they still hold what was erased: remove them by the bucket's own rules; copies for reports are brought up to date by the next report")
 	}
 	if len(r.Scan.Left) == 0 {

@@ -16,6 +16,7 @@ import (
 	"github.com/athenatrail/athenatrail/internal/lake"
 	"github.com/athenatrail/athenatrail/internal/ledger"
 	"github.com/athenatrail/athenatrail/internal/report"
+	"github.com/athenatrail/athenatrail/internal/setup"
 )
 
 // The view that is made of the ledger, in Go, whatever the engine.
@@ -40,7 +41,7 @@ type delivered struct {
 
 // health prints what the lake was made of, and what is missing. It looks at
 // all of the lake: a window has no meaning for what was not read.
-func (a *app) health(ctx context.Context, e *env, r *readLake, params report.Params) error {
+func (a *app) health(ctx context.Context, e *setup.Env, r *readLake, params report.Params) error {
 	if len(params.Where) > 0 || len(params.By) > 0 {
 		return usage("report health takes no --where and no --by")
 	}
@@ -251,7 +252,7 @@ func (h *health) rows(ctx context.Context, r *readLake) error {
 }
 
 // work adds what a run would still have to do.
-func (h *health) work(ctx context.Context, e *env, r *readLake) error {
+func (h *health) work(ctx context.Context, e *setup.Env, r *readLake) error {
 	marks, err := r.Marks(ctx)
 	if err != nil {
 		return err
@@ -259,7 +260,7 @@ func (h *health) work(ctx context.Context, e *env, r *readLake) error {
 	if len(marks) > 0 {
 		h.add("to do", fmt.Sprintf("%d days to derive", len(marks)), cells{files: -1}, "a run was interrupted; the next collect or lake rebuild derives them")
 	}
-	settings, err := e.settings()
+	settings, err := e.Settings()
 	if err != nil {
 		return err
 	}

@@ -55,11 +55,11 @@ func (a *app) rebuild(ctx context.Context, all bool) error {
 	if err != nil {
 		return err
 	}
-	l, err := e.oldLake(ctx)
+	l, err := e.OldLake(ctx)
 	if err != nil {
 		return err
 	}
-	settings, err := e.settings()
+	settings, err := e.Settings()
 	if err != nil {
 		return err
 	}
@@ -82,11 +82,11 @@ func (a *app) verifyLake(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l, err := e.oldLake(ctx)
+	l, err := e.OldLake(ctx)
 	if err != nil {
 		return err
 	}
-	settings, err := e.settings()
+	settings, err := e.Settings()
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 
+	"github.com/athenatrail/athenatrail/internal/setup"
 	"github.com/spf13/cobra"
 )
 
@@ -27,7 +28,7 @@ func (a *app) query(ctx context.Context, sql string, limit int) error {
 	if limit < 0 {
 		return usage("--limit %d: want 0 for all, or more", limit)
 	}
-	return a.withReports(ctx, func(_ *env, r *readLake) error {
+	return a.withReports(ctx, func(_ *setup.Env, r *readLake) error {
 		result, err := r.db.Query(ctx, sql, limit)
 		if err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/athenatrail/athenatrail/internal/report"
+	"github.com/athenatrail/athenatrail/internal/setup"
 )
 
 type reportOptions struct {
@@ -103,7 +104,7 @@ func (a *app) report(ctx context.Context, name, arg string, o reportOptions) err
 		}
 		params.Where = append(params.Where, cond)
 	}
-	return a.withReports(ctx, func(e *env, r *readLake) (err error) {
+	return a.withReports(ctx, func(e *setup.Env, r *readLake) (err error) {
 		if params.From, params.To, err = r.window(e, o.from, o.to, time.Now()); err != nil {
 			return err
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/athenatrail/athenatrail/internal/identity"
 	"github.com/athenatrail/athenatrail/internal/rebuild"
 	"github.com/athenatrail/athenatrail/internal/report"
+	"github.com/athenatrail/athenatrail/internal/setup"
 	"github.com/athenatrail/athenatrail/internal/tool"
 )
 
@@ -53,7 +54,7 @@ func (a *app) who(ctx context.Context, id string) error {
 	if f != format.Table && f != format.JSON {
 		return usage("who: output format %q: want table or json", a.output)
 	}
-	return a.withReports(ctx, func(e *env, r *readLake) error {
+	return a.withReports(ctx, func(e *setup.Env, r *readLake) error {
 		w, err := r.db.Who(ctx, id)
 		if errors.Is(err, report.ErrNotFound) {
 			return hint(err, "the id may belong to a log file that was not collected: see athenatrail report health")
@@ -61,7 +62,7 @@ func (a *app) who(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
-		settings, err := e.settings()
+		settings, err := e.Settings()
 		if err != nil {
 			return err
 		}

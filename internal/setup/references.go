@@ -1,4 +1,4 @@
-package cli
+package setup
 
 import (
 	"context"
@@ -16,14 +16,14 @@ import (
 
 // references returns whom to ask about work groups, users and accounts: only
 // what the configuration has a use for, since each needs a permission.
-func (e *env) references(settings *derive.Settings, clients *askers) *collect.References {
+func (e *Env) references(settings *derive.Settings, clients *Askers) *collect.References {
 	r := &collect.References{}
 	if settings.Teams.NeedsTags() && clients != nil {
 		r.WorkGroup = clients.tags
 	}
 	if e.Directory.IdentityStore {
 		users := directory.NewUsers(func(ctx context.Context, account string) (aws.Config, error) {
-			conn, err := e.aws(ctx)
+			conn, err := e.AWS(ctx)
 			if err != nil {
 				return aws.Config{}, err
 			}
@@ -43,7 +43,7 @@ func (e *env) references(settings *derive.Settings, clients *askers) *collect.Re
 	}
 	if e.Directory.Accounts {
 		r.Accounts = func(ctx context.Context) ([]athenatrail.Reference, error) {
-			conn, err := e.aws(ctx)
+			conn, err := e.AWS(ctx)
 			if err != nil {
 				return nil, err
 			}
@@ -59,7 +59,7 @@ func (e *env) references(settings *derive.Settings, clients *askers) *collect.Re
 
 // tags asks for the tags of a work group. One that is not there any more has
 // none to tell.
-func (s *askers) tags(ctx context.Context, account, region, name string) (string, error) {
+func (s *Askers) tags(ctx context.Context, account, region, name string) (string, error) {
 	client, err := s.client(ctx, account, region)
 	if errors.Is(err, awsconn.ErrNoRole) || err == nil && client == nil {
 		return "", collect.ErrNoRole
