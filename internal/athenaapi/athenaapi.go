@@ -2,7 +2,7 @@
 // (BatchGetQueryExecution), and about the sessions and calculations of Athena
 // for Apache Spark, one id a call (GetSession, GetCalculationExecution), at a
 // pace that leaves the account's users their quota, and turns the answers into
-// facts for the lake. It reads the tags of work groups too.
+// facts for the lake. It reads the tags and settings of work groups too.
 //
 // Athena answers about an execution for 45 days. A batch fails as a whole when
 // one of its ids lies in a work group that the caller may not read; such a
@@ -37,8 +37,8 @@ const (
 	// documented; they are asked for as long.
 	historyDays = 45
 
-	// batchSize is the most ids that BatchGetQueryExecution takes.
-	batchSize = 50
+	// BatchSize is the most ids that BatchGetQueryExecution takes.
+	BatchSize = 50
 
 	// inFlight is how many calls wait for an answer side by side, so that the
 	// pace and not the distance to the region decides.
@@ -135,7 +135,7 @@ type kind struct {
 func kinds() []kind {
 	return []kind{
 		{
-			name: athenatrail.KindQueryExecution, noun: "a query execution", batch: batchSize,
+			name: athenatrail.KindQueryExecution, noun: "a query execution", batch: BatchSize,
 			idForm: executionID, away: maxAway, final: executionFinal, ask: (*run).batch,
 		},
 		{

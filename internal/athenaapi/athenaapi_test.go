@@ -393,7 +393,7 @@ func TestDeniedAltogetherIsBounded(t *testing.T) {
 	s := deniedGroups(t, func(string) string { return "" }, false, "")
 	got := details(t, t.Context(), s.client(100_000), wantedIDs(5000))
 	checkOutcomes(t, got, map[string]int{athenatrail.OutcomeDenied: 5000})
-	if most := 5000/batchSize + maxSplits + 2*inFlight; s.count() > most {
+	if most := 5000/BatchSize + maxSplits + 2*inFlight; s.count() > most {
 		t.Errorf("%d calls, want at most %d", s.count(), most)
 	}
 }
@@ -436,8 +436,8 @@ func TestThrottlingIsWaitedOut(t *testing.T) {
 	})
 	c := s.client(2 * allowed)
 	begin := time.Now()
-	got := details(t, t.Context(), c, wantedIDs(100*batchSize))
-	checkOutcomes(t, got, map[string]int{athenatrail.OutcomeAnswered: 100 * batchSize})
+	got := details(t, t.Context(), c, wantedIDs(100*BatchSize))
+	checkOutcomes(t, got, map[string]int{athenatrail.OutcomeAnswered: 100 * BatchSize})
 	if took, least := time.Since(begin), time.Duration((100-5)/allowed*0.9*float64(time.Second)); took < least {
 		t.Errorf("took %v, the server allows no less than %v", took, least)
 	}
@@ -457,7 +457,7 @@ func TestPaceIsSharedAndKept(t *testing.T) {
 	begin := time.Now()
 	var wg sync.WaitGroup
 	for _, c := range []*Client{one, two} {
-		wg.Go(func() { details(t, context.Background(), c, wantedIDs(10*batchSize)) })
+		wg.Go(func() { details(t, context.Background(), c, wantedIDs(10*BatchSize)) })
 	}
 	wg.Wait()
 	if took := time.Since(begin); took < 450*time.Millisecond { // 20 calls, 10 of them in the first burst

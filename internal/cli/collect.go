@@ -22,11 +22,16 @@ import (
 	"github.com/athenatrail/athenatrail/internal/config"
 	"github.com/athenatrail/athenatrail/internal/format"
 	"github.com/athenatrail/athenatrail/internal/setup"
+	"github.com/athenatrail/athenatrail/internal/source"
 )
 
 type collectOptions struct {
 	from, to string
 	dryRun   bool
+
+	follow   bool
+	interval time.Duration
+	listen   string
 }
 
 func (a *app) collectCommand() *cobra.Command {
@@ -45,6 +50,13 @@ look-back; --from and --to bound instead when the log files were delivered, by
 day, and log files of the look-back after --to are read too, since some come
 late.
 
+With --follow it goes on until it is stopped, looking for new log files every
+interval; a queue is waited at. On SIGTERM or Ctrl-C it stores what it has read
+and ends. Meanwhile /healthz and /metrics (Prometheus) answer at --listen.
+
+--dry-run reads a sample of the log files to say how much the run would ask
+Athena, and changes nothing.
+
 Exit code 3 means that it is done but for what the last lines name. The next run
 tries again what could not be fetched or asked; a damaged log file is read again
 when it changes.`,
@@ -59,6 +71,9 @@ when it changes.`,
 	f.StringVar(&o.from, "from", "", "read log files delivered from this day on: 2026-11-01, 7d, yesterday")
 	f.StringVar(&o.to, "to", "", "read log files delivered before this day")
 	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be read and asked, and do nothing")
+	f.BoolVar(&o.follow, "follow", false, "go on until stopped")
+	f.DurationVar(&o.interval, "interval", 20*time.Second, "with --follow, the pause between two looks for new log files")
+	f.StringVar(&o.listen, "listen", "127.0.0.1:9464", "with --follow, where /healthz and /metrics answer; empty: nowhere")
 	f.Bool("no-details", false, "do not ask Athena: rows keep the gap no_detail")
 	f.Int("jobs", 0, "log files read side by side (default: one a core)")
 	f.Duration("lookback", 0, "how late a log file may be delivered and still be looked for (default 48h)")
@@ -83,14 +98,23 @@ func (a *app) collect(ctx context.Context, o collectOptions) error {
 	if err != nil {
 		return err
 	}
-	run, err := e.Collect(ctx, now)
-	if err != nil {
-		return err
+	if o.follow {
+		return a.follow(ctx, e, o, sources)
 	}
-	run.Sources, run.From, run.To, run.DryRun = sources, from, to, o.dryRun
-	sum, err := a.run(ctx, run)
-	if err != nil {
-		return err
+	var sum *collect.Summary
+	for more := true; more; { // a queue is emptied in parts
+		run, err := e.Collect(ctx, now)
+		if err != nil {
+			return err
+		}
+		run.Sources, run.DryRun = sources, o.dryRun
+		run.Bounds = source.Bounds{From: from, To: to}
+		part, err := a.run(ctx, run)
+		if err != nil {
+			return err
+		}
+		sum = sum.Plus(part)
+		more = part.More && !o.dryRun
 	}
 	return a.finish(e, sum)
 }
@@ -106,8 +130,17 @@ func collectWindow(e *setup.Env, o collectOptions, now time.Time) (from, to time
 			return from, to, usage("--to: %w", err)
 		}
 	}
-	if !to.IsZero() && !from.Before(to) {
+	switch {
+	case !to.IsZero() && !from.Before(to):
 		return from, to, usage("--from %s is not before --to %s", o.from, o.to)
+	case from.After(now):
+		return from, to, usage("--from %s lies in the future", o.from)
+	case o.follow && o.to != "":
+		return from, to, usage("--follow goes on until it is stopped: it takes no --to")
+	case o.follow && o.dryRun:
+		return from, to, usage("--follow cannot be tried with --dry-run")
+	case o.follow && o.interval < 100*time.Millisecond:
+		return from, to, usage("--interval %v: want at least 100ms", o.interval)
 	}
 	return from, to, nil
 }
@@ -140,8 +173,8 @@ func (a *app) finish(e *setup.Env, sum *collect.Summary) error {
 	for _, p := range sum.Problems {
 		a.say("warning", errors.New(p))
 	}
-	if sum.More > 0 {
-		a.say("warning", fmt.Errorf("and %d more such lines", sum.More))
+	if sum.Further > 0 {
+		a.say("warning", fmt.Errorf("and %d more such lines", sum.Further))
 	}
 	if !sum.Incomplete() {
 		return nil
@@ -155,12 +188,15 @@ func summaryLines(s *collect.Summary) []string {
 	if s.DryRun {
 		lines := []string{fmt.Sprintf("would read %s (%s) of %s listed; %s known already", count(s.ToRead, "log file"), format.HumanBytes(s.ToReadLen), count(s.Listed, ""), count(s.Known, ""))}
 		if s.Asking {
-			lines = append(lines, fmt.Sprintf("would ask Athena again for %s, and for the starts that those log files hold", count(s.Wanted, "execution")))
+			lines = append(lines, foreseenLine(s))
 		}
 		return lines
 	}
 	lines := []string{fmt.Sprintf("read %s (%s, %s of JSON), %s known already", count(s.Read, "log file"), format.HumanBytes(s.ReadLen), format.HumanBytes(s.Inflated), count(s.Known, ""))}
-	if s.Read > 0 {
+	if s.Pages > 0 {
+		lines = append(lines, fmt.Sprintf("read %s of LookupEvents", count(s.Pages, "page")))
+	}
+	if s.Read+s.Pages > 0 {
 		lines = append(lines, fmt.Sprintf("of %s, %s are Athena's, of STS or of Lake Formation: %s kept, %s of no use here, %s undecodable; %s to the lake",
 			count(s.Records, "record"), count(s.Candidates, ""), count(s.Kept, ""), count(s.Dropped, ""), count(s.Undecodable, ""), count(s.Changed, "fact was new", "facts were new")))
 	}
@@ -172,6 +208,23 @@ func summaryLines(s *collect.Summary) []string {
 		lines = append(lines, fmt.Sprintf("details of %s: %s", count(s.Wanted, "execution"), strings.Join(parts, ", ")))
 	}
 	return append(lines, fmt.Sprintf("derived %s", count(s.Derived, "day of an account and region", "days of an account and region")))
+}
+
+// foreseenLine says what a run would ask of Athena.
+func foreseenLine(s *collect.Summary) string {
+	f := s.Foreseen
+	what := []string{count(f.Executions, "execution")}
+	if f.Sessions > 0 {
+		what = append(what, count(f.Sessions, "session"))
+	}
+	if f.Calculations > 0 {
+		what = append(what, count(f.Calculations, "calculation"))
+	}
+	about, from := "", ""
+	if f.Sampled < s.ToRead {
+		about, from = "about ", fmt.Sprintf(", as %s of the log files tell", count(f.Sampled, ""))
+	}
+	return fmt.Sprintf("would fetch %s, and ask Athena for %s%s in %s%s%s", count(f.Gets, "log file"), about, strings.Join(what, ", "), about, count(f.Calls, "call"), from)
 }
 
 // count writes a number with its noun, in the plural if need be.
@@ -215,6 +268,7 @@ func (a *app) progress() *progress {
 
 var stageTitles = map[string]string{
 	collect.StageRead:    "reading log files",
+	collect.StageFeeds:   "asking CloudTrail",
 	collect.StageDetails: "asking Athena    ",
 	collect.StageDerive:  "deriving days    ",
 }
@@ -237,6 +291,9 @@ func (p *progress) show(at collect.Progress) {
 			progressbar.OptionSetPredictTime(true),
 			progressbar.OptionClearOnFinish(),
 		)
+	}
+	if at.Total > 0 {
+		p.bar.ChangeMax64(at.Total) // more may have been listed
 	}
 	p.bar.Set64(at.Done)
 }

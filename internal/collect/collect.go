@@ -11,6 +11,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/athenatrail/athenatrail"
@@ -28,10 +31,11 @@ type Options struct {
 	Lake    *lake.Lake
 	Ledger  *ledger.Ledger
 	Sources []source.Source
+	Feeds   []source.Feed
 
-	// From and To bound the delivery of the log files that are read; the zero
-	// time leaves an end open.
-	From, To time.Time
+	// Bounds choose the log files that are read. Feeds and queues have
+	// bounds of their own.
+	Bounds source.Bounds
 
 	// Lookback is how late a log file may be delivered and still be found by
 	// a run that lists a bucket from where the last one came to.
@@ -54,6 +58,13 @@ type Options struct {
 	// RunID names the run's marks. No two runs may share it.
 	RunID string
 
+	// Stop, when closed, makes the run end soon: no further log file is begun,
+	// what was read is stored, and the rest is left to the next run.
+	Stop <-chan struct{}
+
+	// NoDerive leaves the days marked, for a later run to derive.
+	NoDerive bool
+
 	DryRun   bool
 	Progress func(Progress) // may be nil; called often, by several goroutines
 	Log      *slog.Logger
@@ -69,6 +80,7 @@ type Progress struct {
 // The stages of a run, in their order.
 const (
 	StageRead    = "read"
+	StageFeeds   = "feeds" // whose end is not known: Total is -1
 	StageDetails = "details"
 	StageDerive  = "derive"
 )
@@ -81,11 +93,8 @@ func Run(ctx context.Context, o Options) (*Summary, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	r := &run{Options: o, issues: rebuild.NewIssues(o.Lake), sum: &Summary{Outcomes: map[string]int64{}, DryRun: o.DryRun, Asking: o.Details != nil}}
-	if err := r.list(ctx); err != nil {
-		return r.sum, err
-	}
 	if o.DryRun {
-		return r.sum, r.wouldAsk(ctx)
+		return r.sum, r.foresee(ctx)
 	}
 	if err := r.openEntrance(ctx); err != nil {
 		return r.sum, err
@@ -93,10 +102,34 @@ func Run(ctx context.Context, o Options) (*Summary, error) {
 	if err := r.read(ctx); err != nil {
 		return r.sum, err
 	}
-	if err := r.details(ctx); err != nil {
+	if err := r.readFeeds(ctx); err != nil {
 		return r.sum, err
 	}
-	builder := &rebuild.Builder{Lake: o.Lake, Settings: o.Settings, Jobs: o.Jobs}
+	soon, cancel := r.untilStopped(ctx)
+	defer cancel()
+	err := r.finish(soon)
+	if err != nil && ctx.Err() == nil && r.stopped() {
+		err = nil // what was under way is left to the next run, as it is when a run is killed
+	}
+	r.sum.Stopped = r.stopped()
+	if err != nil {
+		return r.sum, err
+	}
+	if err := r.finishFeeds(ctx); err != nil {
+		return r.sum, err
+	}
+	return r.sum, r.finishSources(ctx)
+}
+
+// finish asks for details and derives the marked days.
+func (r *run) finish(ctx context.Context) error {
+	if err := r.details(ctx); err != nil {
+		return err
+	}
+	if r.NoDerive {
+		return nil
+	}
+	builder := &rebuild.Builder{Lake: r.Lake, Settings: r.Settings, Jobs: r.Jobs}
 	total := int64(-1)
 	builder.Done = func(_ athenatrail.Partition, remaining int) {
 		r.sum.Derived++
@@ -106,27 +139,58 @@ func Run(ctx context.Context, o Options) (*Summary, error) {
 		r.progress(Progress{Stage: StageDerive, Done: total - int64(remaining), Total: total})
 	}
 	if _, err := builder.Marked(ctx); err != nil {
-		return r.sum, err
+		return err
 	}
-	if more, err := r.references(ctx, builder.Seen()); err != nil {
-		return r.sum, err
-	} else if more {
-		total = -1
-		if _, err := builder.Marked(ctx); err != nil {
-			return r.sum, err
-		}
+	more, err := r.references(ctx, builder.Seen())
+	if err != nil || !more {
+		return err
 	}
-	return r.sum, r.finishSources(ctx)
+	total = -1
+	_, err = builder.Marked(ctx)
+	return err
 }
 
 // A run is one run under way.
 type run struct {
 	Options
-	sum      *Summary
 	issues   *rebuild.Issues
 	entrance entrance
-	work     []job // log files to read, by day of delivery
-	sources  []*sourceState
+
+	mu      sync.Mutex // guards what follows while log files are read
+	sum     *Summary
+	sources []*sourceState
+	feeds   []source.FeedState
+}
+
+func (r *run) locked(do func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	do()
+}
+
+// stopped reports whether the run is to end soon.
+func (r *run) stopped() bool {
+	select {
+	case <-r.Stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// untilStopped returns a context that ends when the run is to end soon.
+func (r *run) untilStopped(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	if r.Stop != nil {
+		go func() {
+			select {
+			case <-r.Stop:
+				cancel()
+			case <-ctx.Done():
+			}
+		}()
+	}
+	return ctx, cancel
 }
 
 func (r *run) progress(p Progress) {
@@ -137,8 +201,10 @@ func (r *run) progress(p Progress) {
 
 // A Summary is what a run did.
 type Summary struct {
-	DryRun bool
-	Asking bool // Athena was, or would be, asked
+	DryRun  bool
+	Asking  bool  // Athena was, or would be, asked
+	Stopped bool  // before all was done
+	Left    int64 // log files that were listed and, being stopped, not read
 
 	Listed    int64 // log files seen
 	Known     int64 // of them, read before and not changed
@@ -149,6 +215,8 @@ type Summary struct {
 	Inflated  int64
 	Unread    int64 // could not be fetched
 	Damaged   int64 // fetched, but not whole or not decodable in places
+
+	Pages int64 // of feeds
 
 	Records     int64
 	Candidates  int64
@@ -161,8 +229,13 @@ type Summary struct {
 	Outcomes map[string]int64 // of asking, by outcome; and not_asked
 	Derived  int64            // days derived
 
+	Foreseen Foresight // of a dry run
+
+	Triggered int64 // executions asked for because a message said that they changed
+	More      bool  // a queue has, or may have, further messages
+
 	Problems []string // what could not be read, asked or decoded; each names its file, at most maxProblems
-	More     int64    // problems beyond those
+	Further  int64    // problems beyond those
 }
 
 // maxProblems bounds how many problems a summary names; all are counted, and
@@ -177,6 +250,32 @@ func (s *Summary) problem(format string, args ...any) {
 	if len(s.Problems) < maxProblems {
 		s.Problems = append(s.Problems, fmt.Sprintf(format, args...))
 	} else {
-		s.More++
+		s.Further++
 	}
+}
+
+// Plus returns what two runs did together. A nil Summary is that of no run.
+func (s *Summary) Plus(t *Summary) *Summary {
+	if s == nil {
+		return t
+	}
+	sum := *t
+	for _, n := range [][2]*int64{
+		{&sum.Left, &s.Left}, {&sum.Listed, &s.Listed}, {&sum.Known, &s.Known}, {&sum.ToRead, &s.ToRead}, {&sum.ToReadLen, &s.ToReadLen},
+		{&sum.Read, &s.Read}, {&sum.ReadLen, &s.ReadLen}, {&sum.Inflated, &s.Inflated}, {&sum.Unread, &s.Unread}, {&sum.Damaged, &s.Damaged},
+		{&sum.Pages, &s.Pages}, {&sum.Records, &s.Records}, {&sum.Candidates, &s.Candidates}, {&sum.Kept, &s.Kept}, {&sum.Dropped, &s.Dropped},
+		{&sum.Undecodable, &s.Undecodable}, {&sum.Changed, &s.Changed}, {&sum.Wanted, &s.Wanted}, {&sum.Derived, &s.Derived},
+		{&sum.Triggered, &s.Triggered}, {&sum.Further, &s.Further},
+	} {
+		*n[0] += *n[1]
+	}
+	sum.Outcomes = maps.Clone(t.Outcomes)
+	for outcome, n := range s.Outcomes {
+		sum.Outcomes[outcome] += n
+	}
+	sum.Problems = nil
+	for _, problem := range slices.Concat(s.Problems, t.Problems) {
+		sum.problem("%s", problem)
+	}
+	return &sum
 }

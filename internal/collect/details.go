@@ -49,6 +49,10 @@ func (r *run) details(ctx context.Context) error {
 	}
 	type place struct{ account, region string }
 	places := map[place][]athenaapi.Wanted{}
+	triggers, err := r.triggers(ctx, wanted)
+	if err != nil {
+		return err
+	}
 	started := starts{}
 	// A session whose start the trail lacks may be wanted for several days: it
 	// is asked for once, for the first.
@@ -100,6 +104,9 @@ func (r *run) details(ctx context.Context) error {
 	for _, text := range slices.Sorted(maps.Keys(failures)) {
 		slices.Sort(failures[text])
 		r.sum.problem("ask Athena in %s: %s%s", strings.Join(failures[text], ", "), text, hints[text])
+	}
+	for _, t := range triggers {
+		t.settle(ctx, r)
 	}
 	return nil
 }
@@ -224,6 +231,9 @@ func (r *run) storeAnswers(ctx context.Context, answers []athenaapi.Answer, star
 		d := &details[i]
 		if p, ok := started[subjectOf(d.Home.Account, d.Home.Region, d.Kind, d.ID)]; ok && better[d.Home] {
 			marks[p] = true
+			if d.Kind == athenatrail.KindQueryExecution {
+				marks[d.Home] = true // where a trigger named it, p is a guess
+			}
 		}
 	}
 	if err := r.sparkMarks(ctx, slices.DeleteFunc(details, func(d athenatrail.Detail) bool { return !better[d.Home] }), marks); err != nil {

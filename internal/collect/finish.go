@@ -11,6 +11,9 @@ import (
 // finishSources records how far each source was read.
 func (r *run) finishSources(ctx context.Context) error {
 	for _, s := range r.sources {
+		if queue, ok := s.Source.(source.Queue); ok && queue.More() {
+			r.sum.More = true
+		}
 		if s.unlisted || s.newest.IsZero() && s.unread == 0 {
 			// What was not listed cannot be said to be complete.
 			continue
@@ -26,26 +29,6 @@ func (r *run) finishSources(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("write the ledger: %w", err)
 		}
-	}
-	return nil
-}
-
-// wouldAsk counts, for a dry run, the executions that Athena would be asked
-// for as far as the lake knows them.
-func (r *run) wouldAsk(ctx context.Context) error {
-	if r.Details == nil {
-		return nil
-	}
-	days, err := r.days(ctx)
-	if err != nil {
-		return err
-	}
-	for p := range days {
-		ids, _, err := r.lacking(ctx, p)
-		if err != nil {
-			return err
-		}
-		r.sum.Wanted += int64(len(ids))
 	}
 	return nil
 }

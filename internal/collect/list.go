@@ -43,55 +43,90 @@ func (s *sourceState) missed(o source.Object) {
 	}
 }
 
-// list finds the log files that the ledger does not know.
-func (r *run) list(ctx context.Context) error {
+// listedAtOnce is how many log files are listed before those found so far are
+// read: what is listed takes some 300 bytes each until it has been read.
+const listedAtOnce = 20_000
+
+// list finds the log files that the ledger does not know, and gives them to
+// take in parts, in the order in which they are best read. It ends early, with
+// no error, when the run is stopped.
+func (r *run) list(ctx context.Context, take func([]job) error) error {
 	read := r.Ledger.Lookup()
 	before, err := r.Ledger.Sources(ctx)
 	if err != nil {
 		return err
+	}
+	var part []job
+	send := func() error {
+		if len(part) == 0 {
+			return nil
+		}
+		sortJobs(part)
+		jobs := part
+		part = nil
+		return take(jobs)
 	}
 	for _, src := range r.Sources {
 		state := &sourceState{Source: src}
 		r.sources = append(r.sources, state)
 		listed := 0
 		var failures []error
-		for o, err := range src.List(ctx, source.Bounds{From: r.listFrom(src, before), To: r.To}) {
+		bounds := r.Bounds
+		bounds.From = r.listFrom(src, before)
+		for o, err := range src.List(ctx, bounds) {
+			if r.stopped() {
+				r.locked(func() { state.unlisted = true })
+				return send()
+			}
 			if err != nil {
 				failures = append(failures, err)
 				continue
 			}
 			listed++
-			r.sum.Listed++
 			known, err := read.Known(ctx, place(o), o.Key, o.ETag)
 			if err != nil {
 				return fmt.Errorf("read the ledger: %w", err)
 			}
+			r.locked(func() {
+				r.sum.Listed++
+				if known {
+					r.sum.Known++
+					state.sawDelivered(o.Delivered)
+					return
+				}
+				r.sum.ToRead++
+				r.sum.ToReadLen += max(0, o.Size)
+			})
 			if known {
-				r.sum.Known++
-				state.sawDelivered(o.Delivered)
+				r.settle(ctx, job{o, state}, nil)
 				continue
 			}
-			r.sum.ToRead++
-			r.sum.ToReadLen += max(0, o.Size)
-			r.work = append(r.work, job{o, state})
+			if part = append(part, job{o, state}); len(part) == listedAtOnce {
+				if err := send(); err != nil {
+					return err
+				}
+			}
 		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if listed == 0 && len(failures) > 0 {
-			if len(r.Sources) == 1 {
-				return errors.Join(failures...)
+		if listed == 0 && len(failures) > 0 && len(r.Sources) == 1 && len(r.Feeds) == 0 {
+			return errors.Join(failures...)
+		}
+		r.locked(func() {
+			for _, err := range failures {
+				r.sum.problem("%v", err)
+				state.unlisted = true
 			}
-			state.unlisted = true
-		}
-		for _, err := range failures {
-			r.sum.problem("%v", err)
-			state.unlisted = true
-		}
+		})
 	}
-	// The log files of one account, region and day one after the other, so that
-	// a partition's facts come together and its file is written few times.
-	slices.SortStableFunc(r.work, func(a, b job) int {
+	return send()
+}
+
+// sortJobs brings the log files of one account, region and day together, so
+// that a partition's facts come together and its file is written few times.
+func sortJobs(jobs []job) {
+	slices.SortStableFunc(jobs, func(a, b job) int {
 		return cmp.Or(
 			cmp.Compare(athenatrail.DateOf(a.Delivered), athenatrail.DateOf(b.Delivered)),
 			strings.Compare(a.Account, b.Account),
@@ -100,7 +135,18 @@ func (r *run) list(ctx context.Context) error {
 			strings.Compare(a.Key, b.Key),
 		)
 	})
-	return nil
+}
+
+// settle tells a queue how an object of it fared. A queue that cannot be told
+// announces the object again, which does no harm.
+func (r *run) settle(ctx context.Context, j job, fared error) {
+	queue, ok := j.from.Source.(source.Queue)
+	if !ok {
+		return
+	}
+	if err := queue.Settle(ctx, j.Object, fared); err != nil && ctx.Err() == nil {
+		r.locked(func() { r.sum.problem("%v", err) })
+	}
 }
 
 // listFrom returns from when on a source's log files are listed. A bucket is
@@ -108,17 +154,17 @@ func (r *run) list(ctx context.Context) error {
 // the time of delivery, but late log files sort before the last one read. A
 // folder is listed whole, which costs nothing.
 func (r *run) listFrom(src source.Source, before []ledger.Source) time.Time {
-	if !r.From.IsZero() || !strings.HasPrefix(src.Name(), "s3://") {
-		return r.From
+	if !r.Bounds.From.IsZero() || !strings.HasPrefix(src.Name(), "s3://") {
+		return r.Bounds.From
 	}
 	i := slices.IndexFunc(before, func(s ledger.Source) bool { return s.Name == src.Name() })
 	if i < 0 || before[i].NewestDelivered.IsZero() {
-		return r.From
+		return r.Bounds.From
 	}
 	from := before[i].NewestDelivered
 	if unread := before[i].OldestUnread; before[i].Unread > 0 {
 		if unread.IsZero() {
-			return r.From // what was missed has a name that does not tell when
+			return r.Bounds.From // what was missed has a name that does not tell when
 		}
 		if unread.Before(from) {
 			from = unread

@@ -31,7 +31,7 @@ func TestListFrom(t *testing.T) {
 	}
 	f := func(name string, from, want time.Time) {
 		t.Helper()
-		r := &run{Options: Options{From: from, Lookback: 48 * time.Hour}}
+		r := &run{Options: Options{Bounds: source.Bounds{From: from}, Lookback: 48 * time.Hour}}
 		if got := r.listFrom(named(name), before); !got.Equal(want) {
 			t.Errorf("%s: got %v, want %v", name, got, want)
 		}

@@ -19,36 +19,39 @@ import (
 // worker stores them while the others read on, until twice as many have come.
 const flushSize = 16 << 20
 
-// A batch is facts that are not stored yet, and the ledger's rows of the log
-// files that are wholly among them and those stored before.
+// A batch is facts that are not stored yet, and the log files that are wholly
+// among them and those stored before, with their rows of the ledger.
 type batch struct {
 	facts cloudtrail.Facts
 	files []ledger.File
+	jobs  []job
 }
 
-// read reads the log files and stores their facts.
+// read lists log files, reads them and stores their facts, all side by side.
 func (r *run) read(ctx context.Context) error {
 	var (
-		mu       sync.Mutex // guards current and the summary
 		storing  sync.Mutex // batches are stored one after the other: see store
-		current  = &batch{}
+		current  = &batch{} // guarded by mu
 		done     atomic.Int64
 		doneLen  atomic.Int64
-		total    = int64(len(r.work))
 		group, c = errgroup.WithContext(ctx)
+		parts    = make(chan []job) // listed
 		next     = make(chan job)
 	)
 	flush := func(ctx context.Context) error { // storing is held
-		mu.Lock()
-		b := current
-		current = &batch{}
-		mu.Unlock()
-		return r.store(ctx, b)
+		var b *batch
+		r.locked(func() { b, current = current, &batch{} })
+		if err := r.store(ctx, &b.facts, b.files); err != nil {
+			return err
+		}
+		for _, j := range b.jobs {
+			r.settle(ctx, j, nil)
+		}
+		return nil
 	}
 	room := func(ctx context.Context) error {
-		mu.Lock()
-		size := current.facts.Size()
-		mu.Unlock()
+		size := 0
+		r.locked(func() { size = current.facts.Size() })
 		switch {
 		case size < flushSize:
 			return nil
@@ -62,26 +65,47 @@ func (r *run) read(ctx context.Context) error {
 		defer storing.Unlock()
 		return flush(ctx)
 	}
-	r.progress(Progress{Stage: StageRead, Total: total})
+	progress := func(done int64) {
+		total := int64(0)
+		r.locked(func() { total = r.sum.ToRead })
+		r.progress(Progress{Stage: StageRead, Done: done, Total: total, Bytes: doneLen.Load()})
+	}
 	group.Go(func() error {
-		defer close(next)
-		for _, j := range r.work {
+		defer close(parts)
+		return r.list(c, func(jobs []job) error {
 			select {
-			case next <- j:
+			case parts <- jobs:
+				return nil
 			case <-c.Done():
 				return c.Err()
+			}
+		})
+	})
+	group.Go(func() error {
+		defer close(next)
+		progress(0)
+		for jobs := range parts {
+			for i, j := range jobs {
+				select {
+				case <-r.Stop:
+					r.leave(jobs[i:])
+				case <-c.Done():
+					return c.Err()
+				case next <- j:
+					continue
+				}
+				break
 			}
 		}
 		return nil
 	})
-	for range min(r.Jobs, max(1, len(r.work))) {
+	for range r.Jobs {
 		group.Go(func() error {
 			reader := cloudtrail.NewReader(r.Limits)
 			for j := range next {
+				listed := j
 				tally, err := r.readFile(c, reader, &j, func(f *cloudtrail.Facts) error {
-					mu.Lock()
-					current.facts.Append(f)
-					mu.Unlock()
+					r.locked(func() { current.facts.Append(f) })
 					if err := room(c); err != nil {
 						return storeError{err}
 					}
@@ -93,12 +117,19 @@ func (r *run) read(ctx context.Context) error {
 				if c.Err() != nil {
 					return c.Err()
 				}
-				mu.Lock()
-				if file, fetched := r.account(j, tally, err); fetched {
-					current.files = append(current.files, file)
+				fetched := false
+				r.locked(func() {
+					var file ledger.File
+					if file, fetched = r.account(j, tally, err); fetched {
+						current.files = append(current.files, file)
+						current.jobs = append(current.jobs, listed)
+					}
+				})
+				if !fetched {
+					r.settle(c, listed, err)
 				}
-				mu.Unlock()
-				r.progress(Progress{Stage: StageRead, Done: done.Add(1), Total: total, Bytes: doneLen.Add(j.Size)})
+				doneLen.Add(max(0, j.Size))
+				progress(done.Add(1))
 			}
 			return nil
 		})
@@ -107,6 +138,16 @@ func (r *run) read(ctx context.Context) error {
 		return err
 	}
 	return flush(ctx)
+}
+
+// leave notes log files that a stopped run does not read.
+func (r *run) leave(jobs []job) {
+	r.locked(func() {
+		r.sum.Left += int64(len(jobs))
+		for _, j := range jobs {
+			j.from.missed(j.Object)
+		}
+	})
 }
 
 // A storeError is a failure to store facts, which ends the run; a failure to
@@ -148,8 +189,9 @@ func (c *counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// account adds a file that was read to the summary, and returns its row of
-// the ledger. A file that was not fetched has none.
+// account adds a file, or a page of a feed, that was read to the summary, and
+// returns its row of the ledger. A file that was not fetched has none. mu is
+// held.
 func (r *run) account(j job, t cloudtrail.Tally, err error) (row ledger.File, fetched bool) {
 	if err != nil {
 		r.sum.Unread++
@@ -157,8 +199,12 @@ func (r *run) account(j job, t cloudtrail.Tally, err error) (row ledger.File, fe
 		j.from.missed(j.Object)
 		return ledger.File{}, false
 	}
-	r.sum.Read++
-	r.sum.ReadLen += j.Size
+	if j.from != nil {
+		r.sum.Read++
+		r.sum.ReadLen += j.Size
+	} else {
+		r.sum.Pages++
+	}
 	r.sum.Inflated += t.Inflated
 	r.sum.Records += t.Records
 	r.sum.Candidates += t.Candidates
@@ -184,6 +230,8 @@ func (r *run) account(j job, t cloudtrail.Tally, err error) (row ledger.File, fe
 	if delivered.IsZero() {
 		delivered = t.Newest
 	}
-	j.from.sawDelivered(delivered)
+	if j.from != nil {
+		j.from.sawDelivered(delivered)
+	}
 	return fileRow(j.Object, t), true
 }

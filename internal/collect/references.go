@@ -22,6 +22,7 @@ type References struct {
 	WorkGroup func(ctx context.Context, account, region, name string) (answer string, err error)
 	User      func(ctx context.Context, identityStoreARN, userID string) (answer string, err error)
 	Accounts  func(ctx context.Context) ([]athenatrail.Reference, error) // whose partitions are not filled in
+	Catalog   *Catalog
 }
 
 // userAge is how long what is known of a user counts, before Identity Center

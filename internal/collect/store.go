@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -15,7 +14,7 @@ import (
 	"github.com/athenatrail/athenatrail/internal/source"
 )
 
-// store writes a batch: facts, then marks, then the ledger. Batches must be
+// store writes facts, then marks, then rows of the ledger. Batches must be
 // stored in the order in which they were gathered, one after the other: a log
 // file's row is in the batch that holds its last facts, and may be written
 // only when the earlier ones are in place.
@@ -23,30 +22,27 @@ import (
 // Marks are set whether or not a fact was new. A run that was killed between
 // facts and marks has left facts that nobody derived from, and the next run
 // reads the same log file again.
-func (r *run) store(ctx context.Context, b *batch) error {
-	if err := r.entrance.facts(ctx, &b.facts); err != nil {
+func (r *run) store(ctx context.Context, facts *cloudtrail.Facts, files []ledger.File) error {
+	if err := r.entrance.facts(ctx, facts); err != nil {
 		return err
 	}
-	var mu sync.Mutex
 	changed := func(_ athenatrail.Partition, n int) {
-		mu.Lock()
-		defer mu.Unlock()
-		r.sum.Changed += int64(n)
+		r.locked(func() { r.sum.Changed += int64(n) })
 	}
 	group, c := errgroup.WithContext(ctx)
 	group.SetLimit(r.Jobs)
-	merge(c, group, r.Lake, lake.Events, b.facts.Events, changed)
-	merge(c, group, r.Lake, lake.SessionEvents, b.facts.SessionEvents, changed)
-	merge(c, group, r.Lake, lake.RoleSessions, b.facts.RoleSessions, changed)
-	merge(c, group, r.Lake, lake.DataAccess, b.facts.DataAccess, changed)
-	merge(c, group, r.Lake, lake.QueryTexts, b.facts.Texts, changed)
+	merge(c, group, r.Lake, lake.Events, facts.Events, changed)
+	merge(c, group, r.Lake, lake.SessionEvents, facts.SessionEvents, changed)
+	merge(c, group, r.Lake, lake.RoleSessions, facts.RoleSessions, changed)
+	merge(c, group, r.Lake, lake.DataAccess, facts.DataAccess, changed)
+	merge(c, group, r.Lake, lake.QueryTexts, facts.Texts, changed)
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	if err := r.mark(ctx, &b.facts); err != nil {
+	if err := r.mark(ctx, facts); err != nil {
 		return err
 	}
-	if err := r.Ledger.Record(ctx, b.files); err != nil {
+	if err := r.Ledger.Record(ctx, files); err != nil {
 		return fmt.Errorf("write the ledger: %w", err)
 	}
 	return nil
