@@ -222,9 +222,9 @@ func foreseenLine(s *collect.Summary) string {
 	}
 	about, from := "", ""
 	if f.Sampled < s.ToRead {
-		about, from = "about ", fmt.Sprintf(", as %s of the log files tell", count(f.Sampled, ""))
+		about, from = "about ", fmt.Sprintf(", to judge by %s", count(f.Sampled, "of the log files", "of the log files"))
 	}
-	return fmt.Sprintf("would fetch %s, and ask Athena for %s%s in %s%s%s", count(f.Gets, "log file"), about, strings.Join(what, ", "), about, count(f.Calls, "call"), from)
+	return fmt.Sprintf("would ask Athena for %s%s in %s%s%s", about, strings.Join(what, ", "), about, count(f.Calls, "call"), from)
 }
 
 // count writes a number with its noun, in the plural if need be.

@@ -12,11 +12,10 @@ import (
 
 // A Foresight is what a run would ask of AWS, as a dry run says.
 type Foresight struct {
-	Gets int64 // log files to fetch
-
 	// Executions, Sessions and Calculations are what Athena would be asked
 	// for: what the lake lacks, and what the log files to read start. Calls
-	// are those of Athena that this takes.
+	// are those of Athena that this takes. What is older than its history is
+	// not asked for.
 	Executions, Sessions, Calculations int64
 	Calls                              int64
 
@@ -41,7 +40,6 @@ func (r *run) foresee(ctx context.Context) error {
 		return err
 	}
 	f := &r.sum.Foreseen
-	f.Gets = r.sum.ToRead
 	if r.Details == nil {
 		return nil
 	}
@@ -54,6 +52,7 @@ func (r *run) foresee(ctx context.Context) error {
 		}
 		return places[p]
 	}
+	oldest := athenatrail.DateOf(r.Now) - historyDays
 	days, err := r.days(ctx)
 	if err != nil {
 		return err
@@ -64,10 +63,12 @@ func (r *run) foresee(ctx context.Context) error {
 			return err
 		}
 		for _, w := range ids {
-			at(p).count(w.Kind, 1)
+			if athenatrail.DateOf(w.Started) >= oldest {
+				at(p).count(w.Kind, 1)
+			}
 		}
 	}
-	if err := r.foreseeFiles(ctx, sample, at); err != nil {
+	if err := r.foreseeFiles(ctx, sample, oldest, at); err != nil {
 		return err
 	}
 	for _, n := range places {
@@ -97,9 +98,8 @@ func (n *foreseen) count(kind string, many float64) {
 
 // foreseeFiles reads the sample, and counts what starts in it for all the log
 // files that it stands for, by their lengths.
-func (r *run) foreseeFiles(ctx context.Context, sample *sampling, at func(athenatrail.Partition) *foreseen) error {
+func (r *run) foreseeFiles(ctx context.Context, sample *sampling, oldest athenatrail.Date, at func(athenatrail.Partition) *foreseen) error {
 	reader := cloudtrail.NewReader(r.Limits)
-	oldest := athenatrail.DateOf(r.Now) - historyDays
 	var found []athenatrail.Event
 	seen := map[string]bool{}
 	length := int64(0)

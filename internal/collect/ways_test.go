@@ -413,7 +413,7 @@ func TestForesee(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := dry.Foreseen
-	if f.Gets != sum.Read || dry.ToReadLen != sum.ReadLen || f.Executions != sum.Wanted || f.Sampled != 12 {
+	if dry.ToRead != sum.Read || dry.ToReadLen != sum.ReadLen || f.Executions != sum.Wanted || f.Sampled != 12 {
 		t.Errorf("foresaw %+v of %d bytes; did %d files, %d bytes, %d executions", f, dry.ToReadLen, sum.Read, sum.ReadLen, sum.Wanted)
 	}
 	if f.Calls != 2 { // one in each of two accounts
@@ -440,7 +440,7 @@ func TestForeseeFromASample(t *testing.T) {
 		t.Fatal(err)
 	}
 	const starts = 3000 * 5 // on average
-	if f := dry.Foreseen; f.Sampled > 400 || f.Executions < starts*95/100 || f.Executions > starts*105/100 || f.Gets != 3000 {
+	if f := dry.Foreseen; f.Sampled > 400 || f.Executions < starts*95/100 || f.Executions > starts*105/100 || dry.ToRead != 3000 {
 		t.Errorf("foresaw %+v of %d starts", f, starts)
 	}
 }
