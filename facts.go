@@ -133,13 +133,35 @@ type Detail struct {
 
 // Kinds of references.
 const (
-	KindAccount      = "account"       // the id is the account's; Answer has Name
-	KindWorkGroup    = "work_group"    // the id is its name; Answer has Tags, a list of Key and Value
+	// The id of an account is its 12 digits; Answer has Name, OU, the path of
+	// its organizational unit such as Root/Production, and State. The id of a
+	// work group is its name; Answer has Tags, a list of Key and Value, and
+	// WorkGroup, of Athena's answer to GetWorkGroup what athenaapi keeps. A
+	// member that is not there was not told: what was told before holds on.
+	KindAccount   = "account"
+	KindWorkGroup = "work_group"
+
 	KindIdentityUser = "identity_user" // the id is Identity Center's; Answer has Email and Name
+
+	// Of a catalog. They lie in a dataset of their own, because there may be a
+	// hundred thousand and no day is derived from them. Every Answer has From:
+	// glue, lake_formation or file. One with Gone true says that what was there
+	// is not any more. What does not apply or is not known is left out.
+	//
+	// The id of a table is catalog.database.table in lower case; Answer has
+	// Type (table, view, link), Format, Compression, Location, ColumnCount,
+	// Columns and PartitionColumns (names), Bytes, Rows, Created and Updated
+	// (RFC 3339).
+	//
+	// The id of a grant is its Principal, Scope (table, tables, database) and
+	// Resource (catalog.database.table, or catalog.database.*), which Answer
+	// has too, with Permissions and Grantable, lists of Lake Formation's words.
+	KindTable = "table"
+	KindGrant = "grant"
 )
 
-// A Reference is an account, work group, identity user or table as AWS
-// described it on a day. Its key is Kind and ID.
+// A Reference is an account, work group, identity user, table or grant as AWS,
+// or a file of the user's, described it on a day. Its key is Kind and ID.
 type Reference struct {
 	Home Partition `parquet:"-"`
 

@@ -1,11 +1,14 @@
 #!/bin/sh
-# Installs the servers that the tests talk to into .tools/bin of this
-# repository, where the tests look for them. It needs Go and nothing else, and
-# does nothing for a server that is already there in the right version.
+# Installs the servers that the tests talk to into .tools of this repository,
+# where the tests look for them. It needs Go, and Python 3.10 or newer with venv
+# or pip for moto; it does nothing for a server that is already there in the
+# right version.
 set -eu
 
 cd "$(dirname "$0")/.."
-bin="$PWD/.tools/bin"
+tools="$PWD/.tools"
+bin="$tools/bin"
+constraints="$PWD/scripts/moto-constraints.txt"
 
 # install_go NAME MODULE PACKAGE VERSION builds a Go program, unless the binary
 # in place says of itself that it was built from that version.
@@ -22,3 +25,89 @@ install_go() {
 
 # S3: a gateway over a folder that honours conditional writes.
 install_go versitygw github.com/versity/versitygw github.com/versity/versitygw/cmd/versitygw v1.8.0
+
+# moto_command writes the command that starts moto. It finds moto by its own
+# place, so that the clone may be moved or come out of a cache.
+moto_command() {
+	cat >"$bin/moto_server.new" <<'END'
+#!/bin/sh
+# Written by scripts/install-test-servers.sh.
+set -eu
+dir="$(cd "$(dirname "$0")/../moto" && pwd)"
+python="$dir/bin/python"
+if [ ! -x "$python" ]; then
+	python=python3
+	export PYTHONPATH="$dir/lib"
+fi
+if [ "${1:-}" = --installed ]; then
+	"$python" -c 'from importlib.metadata import version; import moto.server; print(version("moto"), end=" ")'
+	exec cat "$dir/extras"
+fi
+if [ "${MOTO_ENDS_WITH_STDIN:-}" = 1 ]; then
+	# A test that is killed cannot end its server: the pipe to it ends then.
+	exec "$python" -c '
+import os, sys, threading
+def wait():
+    sys.stdin.buffer.read()
+    os._exit(0)
+threading.Thread(target=wait, daemon=True).start()
+from moto.server import main
+main(sys.argv[1:])' "$@"
+fi
+exec "$python" -m moto.server "$@"
+END
+	chmod +x "$bin/moto_server.new"
+	mv "$bin/moto_server.new" "$bin/moto_server"
+}
+
+# install_moto VERSION EXTRAS puts moto into a virtual environment of its own,
+# or where Python has no venv into a plain folder, and a command that starts it
+# into bin.
+install_moto() {
+	dir="$tools/moto"
+	if [ -f "$dir/extras" ]; then
+		moto_command
+	fi
+	if [ -x "$bin/moto_server" ] && [ "$("$bin/moto_server" --installed 2>/dev/null)" = "$1 $2" ]; then
+		echo "moto $1 is in $dir"
+		return
+	fi
+	if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
+		echo "moto needs Python 3.10 or newer as python3, and there is none: tests that need moto will not run" >&2
+		return 1
+	fi
+	echo "installing moto $1 into $dir (this takes a minute or two)"
+	export PIP_DISABLE_PIP_VERSION_CHECK=1
+	rm -rf "$dir" "$bin/moto_server"
+	mkdir -p "$bin"
+	log="$tools/moto.log"
+	if python3 -m venv "$dir" >"$log" 2>&1; then
+		set -- "$1" "$2" "$dir/bin/python" -m pip install --quiet
+	elif python3 -m pip --version >>"$log" 2>&1; then
+		rm -rf "$dir"
+		set -- "$1" "$2" python3 -m pip install --quiet --target "$dir/lib"
+	else
+		cat "$log" >&2
+		echo "moto needs Python's venv or pip; on Debian and Ubuntu: apt-get install python3-venv" >&2
+		return 1
+	fi
+	version=$1 extras=$2
+	shift 2 # what is left is the command that installs
+	if ! "$@" --constraint "$constraints" "moto[$extras]==$version" >"$log" 2>&1; then
+		echo "not with the releases of $constraints; trying the newest:"
+		tail -n 3 "$log"
+		"$@" "moto[$extras]==$version"
+	fi
+	rm -f "$log"
+	printf '%s\n' "$extras" >"$dir/extras"
+	moto_command
+	if [ "$("$bin/moto_server" --installed)" != "$version $extras" ]; then
+		echo "moto does not start as installed in $dir" >&2
+		return 1
+	fi
+	echo "moto $version is in $dir"
+}
+
+# SQS, SNS, IAM, Step Functions and CloudFormation, as far as moto imitates
+# them: docs/testing.md says where it differs from AWS.
+install_moto 5.2.5 server,cloudformation,stepfunctions,sqs,sns,iam,s3

@@ -198,6 +198,19 @@ func (c *Conn) assume(account, role, externalID string) aws.CredentialsProvider 
 	return held
 }
 
+// Enter gets the credentials for account, which takes its role if it needs one,
+// and returns why that fails: errors are as of [Conn.Config], and AWS's.
+func (c *Conn) Enter(ctx context.Context, account string) error {
+	cfg, err := c.Config(ctx, account, "")
+	if err != nil {
+		return err
+	}
+	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
+		return Explained(fmt.Errorf("account %s: %w", account, err))
+	}
+	return nil
+}
+
 // Caller asks AWS, once, who the own credentials belong to. It needs no
 // permission.
 func (c *Conn) Caller(ctx context.Context) (Caller, error) {

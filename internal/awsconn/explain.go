@@ -28,6 +28,15 @@ func (e *Error) Unwrap() error { return e.err }
 // Hint returns what to do about the error, or "".
 func (e *Error) Hint() string { return e.hint }
 
+// Permission returns the IAM action that AWS refused, such as
+// athena:GetWorkGroup, or "" where it refused none, or one that athenatrail
+// does not call.
+func (e *Error) Permission() string { return refused(e.err).name }
+
+// Policy returns the file below deploy/policy that allows the action that AWS
+// refused, or "".
+func (e *Error) Policy() string { return refused(e.err).policy }
+
 // Explained returns err as an *Error with the line and hint of [Explain]. An
 // error that is nil, explained already, or none of AWS's is returned as it is.
 func Explained(err error) error {
@@ -81,6 +90,7 @@ const (
 	unknownKey
 	missingBucket
 	missingKey
+	missingQueue
 	wrongRegion
 	skewedClock
 )
@@ -107,11 +117,14 @@ var kinds = map[string]kind{
 	"NoSuchKey":                    missingKey,
 	"NotFound":                     missingKey,
 	"ParameterNotFound":            missingKey,
+	"QueueDoesNotExist":            missingQueue,
 	"PermanentRedirect":            wrongRegion,
 	"MovedPermanently":             wrongRegion,
 	"AuthorizationHeaderMalformed": wrongRegion,
 	"IllegalLocationConstraint":    wrongRegion,
 	"RequestTimeTooSkewed":         skewedClock,
+
+	"AWS.SimpleQueueService.NonExistentQueue": missingQueue,
 }
 
 // lastName cuts what JSON services put around a code: a namespace in front of
@@ -251,6 +264,8 @@ func explainAPI(err error, api smithy.APIError) (line, hint string) {
 			return "the bucket does not exist", "check its name"
 		}
 		return "it does not exist (" + code + ")", ""
+	case missingQueue:
+		return "the queue does not exist", "check its URL: the region, the account and the name"
 	case wrongRegion:
 		if region := bucketRegion(err, message); region != "" {
 			return "the bucket is in region " + region, "set AWS_REGION=" + region
@@ -291,9 +306,19 @@ func operationName(err error) string {
 	return name
 }
 
-// actions are the IAM actions of the operations that athenatrail calls, and the
-// file under deploy/policy that allows each.
-var actions = map[string]struct{ name, policy string }{
+// refused returns the action that AWS refused for want of permission.
+func refused(err error) permitted {
+	if !Denied(err) {
+		return permitted{}
+	}
+	return actions[operationName(err)]
+}
+
+// A permitted is an IAM action and the file under deploy/policy that allows it.
+type permitted struct{ name, policy string }
+
+// actions are those of the operations that athenatrail calls.
+var actions = map[string]permitted{
 	"S3.ListObjectsV2":               {"s3:ListBucket", "collect-from-s3.json"},
 	"S3.GetObject":                   {"s3:GetObject", "collect-from-s3.json"},
 	"S3.HeadObject":                  {"s3:GetObject", "lake-read.json"},
@@ -305,10 +330,25 @@ var actions = map[string]struct{ name, policy string }{
 	"Athena.GetSession":              {"athena:GetSession", "details.json"},
 	"Athena.GetCalculationExecution": {"athena:GetCalculationExecution", "details.json"},
 	"Athena.ListTagsForResource":     {"athena:ListTagsForResource", "directory.json"},
+	"Athena.GetWorkGroup":            {"athena:GetWorkGroup", "directory.json"},
+	"Athena.ListWorkGroups":          {"athena:ListWorkGroups", "directory.json"},
+	"CloudTrail.LookupEvents":        {"cloudtrail:LookupEvents", "lookup-events.json"},
 	"identitystore.DescribeUser":     {"identitystore:DescribeUser", "directory.json"},
 	"Organizations.ListAccounts":     {"organizations:ListAccounts", "directory.json"},
-	"STS.AssumeRole":                 {"sts:AssumeRole", "assume-reader.json"},
-	"SSM.GetParameter":               {"ssm:GetParameter", "config-read.json"},
+	"Organizations.ListRoots":        {"organizations:ListRoots", "directory.json"},
+
+	"Organizations.ListAccountsForParent":            {"organizations:ListAccountsForParent", "directory.json"},
+	"Organizations.ListOrganizationalUnitsForParent": {"organizations:ListOrganizationalUnitsForParent", "directory.json"},
+	"Glue.GetDatabases":                              {"glue:GetDatabases", "catalog.json"},
+	"Glue.GetTables":                                 {"glue:GetTables", "catalog.json"},
+	"LakeFormation.ListPermissions":                  {"lakeformation:ListPermissions", "catalog.json"},
+	"STS.AssumeRole":                                 {"sts:AssumeRole", "assume-reader.json"},
+	"SSM.GetParameter":                               {"ssm:GetParameter", "config-read.json"},
+
+	"SQS.ReceiveMessage":               {"sqs:ReceiveMessage", "queue.json"},
+	"SQS.DeleteMessageBatch":           {"sqs:DeleteMessage", "queue.json"},
+	"SQS.ChangeMessageVisibilityBatch": {"sqs:ChangeMessageVisibility", "queue.json"},
+	"SQS.GetQueueAttributes":           {"sqs:GetQueueAttributes", "queue.json"},
 }
 
 // oneLine bounds what a server said, and keeps it to one line without control

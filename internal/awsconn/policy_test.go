@@ -15,11 +15,15 @@ const policies = "../../deploy/policy"
 // known are the IAM actions that a policy may allow, from AWS's Service
 // Authorization Reference. A new one is a decision, and belongs here too.
 var known = []string{
-	"athena:BatchGetQueryExecution", "athena:GetCalculationExecution", "athena:GetSession", "athena:ListTagsForResource",
+	"athena:BatchGetQueryExecution", "athena:GetCalculationExecution", "athena:GetSession", "athena:GetWorkGroup", "athena:ListTagsForResource", "athena:ListWorkGroups",
+	"cloudtrail:LookupEvents",
+	"glue:GetDatabases", "glue:GetTables",
 	"identitystore:DescribeUser",
 	"kms:Decrypt", "kms:GenerateDataKey",
-	"organizations:ListAccounts",
+	"lakeformation:ListPermissions",
+	"organizations:ListAccounts", "organizations:ListAccountsForParent", "organizations:ListOrganizationalUnitsForParent", "organizations:ListRoots",
 	"s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject",
+	"sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage",
 	"ssm:GetParameter",
 	"sts:AssumeRole",
 }
@@ -28,7 +32,7 @@ var known = []string{
 type oneOrMore []string
 
 // unlimited are the actions that AWS lets nobody limit to a resource.
-var unlimited = []string{"organizations:ListAccounts"}
+var unlimited = []string{"cloudtrail:LookupEvents", "lakeformation:ListPermissions", "athena:ListWorkGroups", "organizations:ListAccounts", "organizations:ListRoots"}
 
 func (o *oneOrMore) UnmarshalJSON(data []byte) error {
 	var one string

@@ -142,12 +142,16 @@ func (r *run) finish(ctx context.Context) error {
 		return err
 	}
 	more, err := r.references(ctx, builder.Seen())
-	if err != nil || !more {
+	if err != nil {
 		return err
 	}
-	total = -1
-	_, err = builder.Marked(ctx)
-	return err
+	if more {
+		total = -1
+		if _, err := builder.Marked(ctx); err != nil {
+			return err
+		}
+	}
+	return r.catalog(ctx, builder.Seen())
 }
 
 // A run is one run under way.
@@ -230,6 +234,7 @@ type Summary struct {
 	Derived  int64            // days derived
 
 	Foreseen Foresight // of a dry run
+	Waiting  int64     // messages in queues, as a dry run finds them
 
 	Triggered int64 // executions asked for because a message said that they changed
 	More      bool  // a queue has, or may have, further messages
@@ -265,7 +270,7 @@ func (s *Summary) Plus(t *Summary) *Summary {
 		{&sum.Read, &s.Read}, {&sum.ReadLen, &s.ReadLen}, {&sum.Inflated, &s.Inflated}, {&sum.Unread, &s.Unread}, {&sum.Damaged, &s.Damaged},
 		{&sum.Pages, &s.Pages}, {&sum.Records, &s.Records}, {&sum.Candidates, &s.Candidates}, {&sum.Kept, &s.Kept}, {&sum.Dropped, &s.Dropped},
 		{&sum.Undecodable, &s.Undecodable}, {&sum.Changed, &s.Changed}, {&sum.Wanted, &s.Wanted}, {&sum.Derived, &s.Derived},
-		{&sum.Triggered, &s.Triggered}, {&sum.Further, &s.Further},
+		{&sum.Waiting, &s.Waiting}, {&sum.Triggered, &s.Triggered}, {&sum.Further, &s.Further},
 	} {
 		*n[0] += *n[1]
 	}

@@ -41,6 +41,9 @@ const NotAsked = "not_asked"
 // details asks for what the marked days and the rows with an open gap lack.
 func (r *run) details(ctx context.Context) error {
 	if r.Details == nil {
+		for _, t := range r.triggered() {
+			t.settle(ctx, r) // asking is not wanted, so the message has no use
+		}
 		return nil
 	}
 	wanted, err := r.wanted(ctx)

@@ -8,6 +8,7 @@ import (
 	"github.com/athenatrail/athenatrail/cloudtrail"
 	"github.com/athenatrail/athenatrail/internal/athenaapi"
 	"github.com/athenatrail/athenatrail/internal/derive"
+	"github.com/athenatrail/athenatrail/internal/source"
 )
 
 // A Foresight is what a run would ask of AWS, as a dry run says.
@@ -30,6 +31,20 @@ const sampleFiles = 400
 // foresee does a dry run: it lists, and reads a sample of what would be read.
 func (r *run) foresee(ctx context.Context) error {
 	sample := &sampling{every: 1}
+	// A queue is not received from: that would keep its messages from others.
+	var listed []source.Source
+	for _, src := range r.Sources {
+		messages, isQueue, err := source.Waiting(ctx, src)
+		switch {
+		case err != nil:
+			return err
+		case isQueue:
+			r.sum.Waiting += messages
+		default:
+			listed = append(listed, src)
+		}
+	}
+	r.Sources = listed
 	err := r.list(ctx, func(jobs []job) error {
 		for _, j := range jobs {
 			sample.add(j)

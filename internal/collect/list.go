@@ -110,14 +110,15 @@ func (r *run) list(ctx context.Context, take func([]job) error) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if listed == 0 && len(failures) > 0 && len(r.Sources) == 1 && len(r.Feeds) == 0 {
+		unlisted := slices.ContainsFunc(failures, func(err error) bool { return !errors.Is(err, source.ErrUnread) })
+		if listed == 0 && unlisted && len(r.Sources) == 1 && len(r.Feeds) == 0 {
 			return errors.Join(failures...)
 		}
 		r.locked(func() {
 			for _, err := range failures {
-				r.sum.problem("%v", err)
-				state.unlisted = true
+				r.sum.problem("%v%s", err, hintOf(err))
 			}
+			state.unlisted = state.unlisted || unlisted
 		})
 	}
 	return send()

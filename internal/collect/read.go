@@ -88,7 +88,7 @@ func (r *run) read(ctx context.Context) error {
 			for i, j := range jobs {
 				select {
 				case <-r.Stop:
-					r.leave(jobs[i:])
+					r.leave(c, jobs[i:])
 				case <-c.Done():
 					return c.Err()
 				case next <- j:
@@ -141,14 +141,20 @@ func (r *run) read(ctx context.Context) error {
 }
 
 // leave notes log files that a stopped run does not read.
-func (r *run) leave(jobs []job) {
+func (r *run) leave(ctx context.Context, jobs []job) {
 	r.locked(func() {
 		r.sum.Left += int64(len(jobs))
 		for _, j := range jobs {
 			j.from.missed(j.Object)
 		}
 	})
+	for _, j := range jobs {
+		r.settle(ctx, j, errLeft)
+	}
 }
+
+// errLeft is what a queue is told of log files that a stopped run leaves.
+var errLeft = errors.New("the run was stopped")
 
 // A storeError is a failure to store facts, which ends the run; a failure to
 // read a log file does not.

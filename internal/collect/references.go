@@ -3,10 +3,7 @@ package collect
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"maps"
-	"slices"
 	"strings"
 
 	"github.com/athenatrail/athenatrail"
@@ -17,12 +14,23 @@ import (
 
 // References says whom to ask about what calls refer to. What is nil is not
 // asked about. Answers are JSON as [athenatrail.Reference] has it by kind; an
-// answer that is empty says that AWS does not know the subject.
+// answer that is empty says that AWS does not know the subject, or that it was
+// not asked.
 type References struct {
-	WorkGroup func(ctx context.Context, account, region, name string) (answer string, err error)
-	User      func(ctx context.Context, identityStoreARN, userID string) (answer string, err error)
-	Accounts  func(ctx context.Context) ([]athenatrail.Reference, error) // whose partitions are not filled in
-	Catalog   *Catalog
+	// Tags and Settings answer with the one member that each tells. The error
+	// is ErrNoRole where there is no way into the account.
+	Tags     func(ctx context.Context, account, region, workGroup string) (answer string, err error)
+	Settings func(ctx context.Context, account, region, workGroup string) (answer string, err error)
+
+	User func(ctx context.Context, identityStoreARN, userID string) (answer string, err error)
+
+	// Accounts may answer along with an error, with what could be learnt. The
+	// partitions are not filled in, nor are those of Given, which is what the
+	// user says of accounts and goes before it.
+	Accounts func(ctx context.Context) ([]athenatrail.Reference, error)
+	Given    []athenatrail.Reference
+
+	Catalog *Catalog
 }
 
 // userAge is how long what is known of a user counts, before Identity Center
@@ -40,70 +48,32 @@ func (r *run) references(ctx context.Context, seen rebuild.Seen) (marked bool, e
 	if err != nil {
 		return false, err
 	}
-	last := map[string]*athenatrail.Reference{}
-	for i := range all {
-		last[subjectKey(&all[i])] = &all[i]
-	}
-	var news, same []athenatrail.Reference
-	take := func(ref athenatrail.Reference) {
-		if old := last[subjectKey(&ref)]; ref.Answer != "" && (old == nil || old.Answer != ref.Answer) {
-			news = append(news, ref)
-		}
-	}
-	failures := map[string]int{}
-	failed := func(what string, err error) {
-		failures[what+": "+err.Error()+hintOf(err)]++
+	l, err := r.newLearning(ctx, all)
+	if err != nil {
+		return false, err
 	}
 	ask := r.References
-	if ask.WorkGroup != nil {
-		for _, g := range seen.WorkGroups() {
-			answer, err := ask.WorkGroup(ctx, g.Account, g.Region, g.Name)
-			switch {
-			case errors.Is(err, ErrNoRole):
-				continue // said of the account's details already
-			case err != nil:
-				failed(fmt.Sprintf("read the tags of work groups in %s %s", g.Account, g.Region), err)
-				continue
-			}
-			take(athenatrail.Reference{Home: athenatrail.NewPartition(r.Now, g.Account, g.Region), Kind: athenatrail.KindWorkGroup, ID: g.Name, Answer: answer})
-		}
-	}
-	if ask.User != nil {
-		for _, id := range slices.Sorted(maps.Keys(seen.Users)) {
-			ref := athenatrail.Reference{Home: athenatrail.NewPartition(r.Now, "", ""), Kind: athenatrail.KindIdentityUser, ID: id}
-			if old := last[subjectKey(&ref)]; old != nil && athenatrail.DateOf(r.Now)-old.Home.Date < userAge {
-				continue
-			}
-			if ref.Answer, err = ask.User(ctx, seen.Users[id], id); err != nil {
-				failed("ask Identity Center for its users", err)
-				continue
-			}
-			if old := last[subjectKey(&ref)]; old != nil && old.Answer == ref.Answer {
-				same = append(same, ref) // so that nobody asks again for a while
-			}
-			take(ref)
-		}
-	}
-	if ask.Accounts != nil {
-		answers, err := ask.Accounts(ctx)
-		if err != nil {
-			failed("ask Organizations for the accounts' names", err)
-		}
-		for _, ref := range answers {
-			ref.Home = athenatrail.NewPartition(r.Now, ref.ID, "")
-			take(ref)
-		}
-	}
+	l.workGroups(ctx, "work_group_tags", "Tags", "read the tags of work groups", ask.Tags, &seen)
+	l.workGroups(ctx, "work_group_settings", "WorkGroup", "read the settings of work groups", ask.Settings, &seen)
+	l.users(ctx, &seen)
+	l.accounts(ctx)
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
-	for _, text := range slices.Sorted(maps.Keys(failures)) {
-		r.sum.problem("%s", text)
-	}
-	if err := r.mergeReferences(ctx, same); err != nil {
+	l.tellFailures()
+	if err := r.mergeReferences(ctx, l.same); err != nil {
 		return false, err
 	}
-	return r.storeReferences(ctx, news, all)
+	if marked, err = r.storeReferences(ctx, l.news(), all); err != nil {
+		return marked, err
+	}
+	// Noted last: a run that is killed before asks again.
+	for _, a := range l.noted {
+		if err := r.Lake.SetAsked(ctx, a); err != nil {
+			return marked, err
+		}
+	}
+	return marked, nil
 }
 
 // storeReferences stores new answers. The days that derive from them are
@@ -145,19 +115,46 @@ func (r *run) mergeReferences(ctx context.Context, rows []athenatrail.Reference)
 	return nil
 }
 
+// newParts returns the parts of new answers that nobody was told before: what
+// derived days differ by.
+func newParts(news, all []athenatrail.Reference) []rebuild.Part {
+	last := map[string]string{}
+	for i := range all {
+		for _, part := range rebuild.Parts(&all[i]) {
+			last[partKey(&part)] = part.Answer
+		}
+	}
+	var parts []rebuild.Part
+	for i := range news {
+		for _, part := range rebuild.Parts(&news[i]) {
+			if answer, ok := last[partKey(&part)]; !ok || answer != part.Answer {
+				parts = append(parts, part)
+			}
+		}
+	}
+	return parts
+}
+
 // ofReferences returns the days that derive from new answers: of an account or
-// a work group its own; of a user those whose tables name them, and those that
-// somebody may be deriving at the moment.
+// a work group its own, if they change what days derive from; of a user those
+// whose tables name them, and those that somebody may be deriving at the moment.
 func (r *run) ofReferences(ctx context.Context, news, all []athenatrail.Reference) (days, error) {
-	first := map[string]athenatrail.Date{} // of a subject, the day of its oldest answer
+	parts := newParts(news, all)
+	if len(parts) == 0 {
+		return days{}, nil
+	}
+	first := map[string]athenatrail.Date{} // of a part, the day when it was first told
 	names := map[string][]string{}         // of a user, what tables may call them
 	for i := range all {
 		ref := &all[i]
-		key := subjectKey(ref)
-		if _, ok := first[key]; !ok {
-			first[key] = ref.Home.Date
+		for _, part := range rebuild.Parts(ref) {
+			key := partKey(&part)
+			if _, ok := first[key]; !ok {
+				first[key] = ref.Home.Date
+			}
 		}
 		if ref.Kind == athenatrail.KindIdentityUser {
+			key := subjectKey(ref)
 			var is struct{ Email, Name string }
 			_ = json.Unmarshal([]byte(ref.Answer), &is)
 			names[key] = append(names[key], is.Email, glob.Lower(is.Email), is.Name, glob.Lower(is.Name))
@@ -177,10 +174,10 @@ func (r *run) ofReferences(ctx context.Context, news, all []athenatrail.Referenc
 			return nil, err
 		}
 		users := map[string]bool{}
-		for i := range news {
-			ref := &news[i]
+		for i := range parts {
+			ref := &parts[i].Reference
 			// The first answer about a subject counts for the days before too.
-			if oldest, ok := first[subjectKey(ref)]; ok && oldest <= ref.Home.Date && file.Date < ref.Home.Date {
+			if oldest, ok := first[partKey(&parts[i])]; ok && oldest <= ref.Home.Date && file.Date < ref.Home.Date {
 				continue
 			}
 			switch {
@@ -250,3 +247,5 @@ func subjectKey(r *athenatrail.Reference) string {
 	}
 	return strings.Join([]string{r.Kind, place, r.ID}, "\x00")
 }
+
+func partKey(p *rebuild.Part) string { return subjectKey(&p.Reference) + "\x00" + p.Name }

@@ -50,8 +50,8 @@ func TestReferencesThatChange(t *testing.T) {
 		_, err := runWith(t, store, trail, &sparkDetails{}, func(o *collect.Options) {
 			o.Now, o.Settings.Teams = on(days, "12:00:00"), teams
 			o.References = &collect.References{
-				WorkGroup: func(_ context.Context, _, _, name string) (string, error) { return ask(name) },
-				User:      func(_ context.Context, _, id string) (string, error) { return ask(id) },
+				Tags: func(_ context.Context, _, _, name string) (string, error) { return ask(name) },
+				User: func(_ context.Context, _, id string) (string, error) { return ask(id) },
 				Accounts: func(context.Context) ([]athenatrail.Reference, error) {
 					a, err := ask(here)
 					return []athenatrail.Reference{{Kind: athenatrail.KindAccount, ID: here, Answer: a}}, err

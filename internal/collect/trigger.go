@@ -21,10 +21,8 @@ func (t trigger) settle(ctx context.Context, r *run) {
 	}
 }
 
-// triggers adds to wanted the executions that messages say to have changed and
-// whose last word the lake does not have, and returns the messages' triggers.
-func (r *run) triggers(ctx context.Context, wanted map[athenatrail.Partition][]athenaapi.Wanted) ([]trigger, error) {
-	var all []trigger
+// triggered returns what the queues said of executions.
+func (r *run) triggered() (all []trigger) {
 	for _, s := range r.sources {
 		if queue, ok := s.Source.(source.Queue); ok {
 			for _, t := range queue.Triggers() {
@@ -32,6 +30,13 @@ func (r *run) triggers(ctx context.Context, wanted map[athenatrail.Partition][]a
 			}
 		}
 	}
+	return all
+}
+
+// triggers adds to wanted the executions that messages say to have changed and
+// whose last word the lake does not have, and returns the messages' triggers.
+func (r *run) triggers(ctx context.Context, wanted map[athenatrail.Partition][]athenaapi.Wanted) ([]trigger, error) {
+	all := r.triggered()
 	asked := map[subject]bool{}
 	for p, ids := range wanted {
 		for _, w := range ids {

@@ -15,9 +15,11 @@ import (
 
 // A Directory says where ids are looked up for people and accounts.
 type Directory struct {
-	File          string // CSV on disk; empty: none
+	File          string // CSV on disk of people; empty: none
+	AccountsFile  string // CSV on disk of accounts; empty: none
 	IdentityStore bool   // ask IAM Identity Center for the users that records name
-	Accounts      bool   // ask Organizations for the names of accounts
+	Accounts      bool   // ask Organizations for the accounts, with their organizational units
+	WorkGroups    bool   // ask Athena for the settings of work groups
 
 	// IdentityStoreRegion is where Identity Center is, which records do not
 	// tell; empty: the region of a client that is not told one.
@@ -50,6 +52,7 @@ func setTeams(c *Config, path string, n node) []error {
 			"person":         text(&r.Person),
 			"role":           text(&r.Role),
 			"account":        text(&r.Account),
+			"ou":             text(&r.OU),
 			"work_group":     text(&r.WorkGroup),
 			"work_group_tag": text(&r.WorkGroupTag),
 			"tool":           text(&r.Tool),
@@ -108,7 +111,7 @@ func showTeams(c *Config) (lines []shown) {
 	}
 	for i, r := range c.Teams {
 		lines = append(lines, given(fmt.Sprintf("teams[%d].", i),
-			"team", r.Team, "person", r.Person, "role", r.Role, "account", r.Account, "work_group", r.WorkGroup,
+			"team", r.Team, "person", r.Person, "role", r.Role, "account", r.Account, "ou", r.OU, "work_group", r.WorkGroup,
 			"work_group_tag", r.WorkGroupTag, "tool", r.Tool, "from", date(r.From), "to", date(r.To))...)
 	}
 	return lines
@@ -174,6 +177,8 @@ func setDirectory(c *Config, path string, n node) []error {
 		"file":           setDirectoryFile,
 		"identity_store": yes(&c.Directory.IdentityStore),
 		"accounts":       yes(&c.Directory.Accounts),
+		"accounts_file":  setFile(&c.Directory.AccountsFile, "CSV"),
+		"work_groups":    yes(&c.Directory.WorkGroups),
 		"identity_store_region": one(func(c *Config, text string) string {
 			c.Directory.IdentityStoreRegion = text
 			return region(text)
@@ -181,31 +186,38 @@ func setDirectory(c *Config, path string, n node) []error {
 	})
 }
 
-// setDirectoryFile takes a path that is relative to the folder of the
-// configuration file that it stands in, else to the working directory.
+// setDirectoryFile reads the path of the directory's file.
 func setDirectoryFile(c *Config, path string, n node) []error {
-	if n.kind != kindScalar {
-		return []error{n.place.errorf("%s: want one value", path)}
+	return setFile(&c.Directory.File, "CSV")(c, path, n)
+}
+
+// setFile takes a path that is relative to the folder of the configuration file
+// that it stands in, else to the working directory.
+func setFile(field *string, kind string) func(*Config, string, node) []error {
+	return func(c *Config, path string, n node) []error {
+		if n.kind != kindScalar {
+			return []error{n.place.errorf("%s: want one value", path)}
+		}
+		if someText(n.text) != "" || schemeForm.MatchString(n.text) {
+			return []error{n.wrong(path, "the path of a "+kind+" file on disk")}
+		}
+		if n.place.line > 0 && schemeForm.MatchString(n.place.name) && !filepath.IsAbs(n.text) {
+			return []error{n.wrong(path, "an absolute path, because the configuration is not on disk")}
+		}
+		name := besideFile(n.place, n.text)
+		info, err := os.Stat(name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return []error{n.place.errorf("%s %q: there is no file %s", path, clip(n.text), clip(name))}
+		case err != nil:
+			return []error{n.place.errorf("%s %q: %v", path, clip(n.text), reason(err))}
+		case info.IsDir():
+			return []error{n.place.errorf("%s %q: is a folder: want a %s file", path, clip(n.text), kind)}
+		}
+		*field = name
+		c.origins[path] = n.place.origin()
+		return nil
 	}
-	if someText(n.text) != "" || schemeForm.MatchString(n.text) {
-		return []error{n.wrong(path, "the path of a CSV file on disk")}
-	}
-	if n.place.line > 0 && schemeForm.MatchString(n.place.name) && !filepath.IsAbs(n.text) {
-		return []error{n.wrong(path, "an absolute path, because the configuration is not on disk")}
-	}
-	name := besideFile(n.place, n.text)
-	info, err := os.Stat(name)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return []error{n.place.errorf("%s %q: there is no file %s", path, clip(n.text), clip(name))}
-	case err != nil:
-		return []error{n.place.errorf("%s %q: %v", path, clip(n.text), reason(err))}
-	case info.IsDir():
-		return []error{n.place.errorf("%s %q: is a folder: want a CSV file", path, clip(n.text))}
-	}
-	c.Directory.File = name
-	c.origins[path] = n.place.origin()
-	return nil
 }
 
 // besideFile returns a path as it is from the working directory: one that
@@ -224,5 +236,7 @@ func showDirectory(c *Config) []shown {
 	lines := given("directory.", "file", d.File)
 	lines = append(lines, shown{"directory.identity_store", strconv.FormatBool(d.IdentityStore)})
 	lines = append(lines, given("directory.", "identity_store_region", d.IdentityStoreRegion)...)
-	return append(lines, shown{"directory.accounts", strconv.FormatBool(d.Accounts)})
+	lines = append(lines, shown{"directory.accounts", strconv.FormatBool(d.Accounts)})
+	lines = append(lines, given("directory.", "accounts_file", d.AccountsFile)...)
+	return append(lines, shown{"directory.work_groups", strconv.FormatBool(d.WorkGroups)})
 }

@@ -77,8 +77,13 @@ func TestAttributionErrors(t *testing.T) {
 		{"directory: [a]\n", `athenatrail.yaml:2:12: directory: want keys with values`},
 		{"directory:\n  identity_store: yes\n", `athenatrail.yaml:3:19: directory.identity_store "yes": want true or false`},
 		{"directory:\n  identity_store_region: Paris\n", `athenatrail.yaml:3:26: directory.identity_store_region "Paris": want a region such as eu-west-1`},
-		{"directory:\n  path: x\n", `athenatrail.yaml:3:3: directory: unknown key "path": want one of accounts, file, identity_store, identity_store_region`},
+		{"directory:\n  path: x\n", `athenatrail.yaml:3:3: directory: unknown key "path": want one of accounts, accounts_file, file, identity_store, identity_store_region, work_groups`},
 
+		{"catalog: true\n", `athenatrail.yaml:2:10: catalog: want keys with values`},
+		{"catalog:\n  glue: on\n", `athenatrail.yaml:3:9: catalog.glue "on": want true or false`},
+		{"catalog:\n  lakeformation: true\n", `athenatrail.yaml:3:3: catalog: unknown key "lakeformation": did you mean lake_formation?`},
+		{"catalog:\n  file: tables.csv\n  grants_file: .\n", `athenatrail.yaml:3:9: catalog.file "tables.csv": there is no file tables.csv` + "\n" +
+			`athenatrail.yaml:4:16: catalog.grants_file ".": is a folder: want a CSV or JSON file`},
 		{"own_principals: athenatrail\n", `athenatrail.yaml:2:17: own_principals "athenatrail": want an ARN such as arn:aws:iam::111122223333:role/athenatrail, in which * and ? may stand`},
 	} {
 		_, err := load(t, "version: 1\n"+tt.text, nil)

@@ -111,6 +111,16 @@ func lakeName(text string) string {
 	return "a folder or s3://bucket[/prefix]"
 }
 
+// ouPath takes the path of an organizational unit.
+func ouPath(text string) string {
+	for part := range strings.SplitSeq(text, "/") {
+		if strings.TrimSpace(part) == "" || someText(part) != "" {
+			return "names with a slash between, such as Root/Production"
+		}
+	}
+	return ""
+}
+
 func oneOf(values ...string) check {
 	return func(text string) string {
 		for _, v := range values {

@@ -6,14 +6,13 @@
 // with line and column; testdata/athenatrail.yaml shows all that there are.
 // Every key K of the file is also the environment variable ATHENATRAIL_K in
 // capitals: a list is separated by commas, a key with keys of its own (rates,
-// caps, accounts, prices, teams, directory, comments) takes the YAML that would
+// caps, accounts, prices, teams, directory, catalog, comments, limits, serve) takes the YAML that would
 // stand in the file.
 package config
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
 	"slices"
 	"strings"
@@ -21,6 +20,7 @@ import (
 	_ "time/tzdata" // timezone must be readable on a machine without zone files
 
 	"github.com/athenatrail/athenatrail/internal/annotation"
+	"github.com/athenatrail/athenatrail/internal/limit"
 	"github.com/athenatrail/athenatrail/internal/redact"
 	"github.com/athenatrail/athenatrail/internal/team"
 )
@@ -59,6 +59,8 @@ type Config struct {
 	Rates    Rates
 	Caps     Caps
 
+	LookupEvents LookupEvents
+
 	Prices      []Price // beat the program's own table
 	PriceUnits  string
 	ZeroByteDML string
@@ -70,9 +72,15 @@ type Config struct {
 	Directory Directory
 	Comments  []annotation.Pattern // how tools that are not built in name themselves in SQL
 
+	Catalog Catalog
+	Serve   Serve
+
 	// PartitionColumns are what findings take large tables to be partitioned
 	// by, in order.
 	PartitionColumns []PartitionColumn
+
+	Limits  []limit.Definition // how much may be used, checked
+	Protect []string           // patterns of principals that nobody acts upon
 
 	QueryText string // a redact.Mode: what of SQL is stored
 	Timezone  *time.Location
@@ -83,12 +91,14 @@ type Config struct {
 	Warnings []string
 
 	origins map[string]string
+	later   map[string]func() []error // what is checked when all keys are read, by key
 }
 
 // An Account is one AWS account whose queries are asked for.
 type Account struct {
 	ID         string // 12 digits
 	Name       string
+	OU         string // path of its organizational unit, such as Root/Production
 	Role       string // ARN; empty: AssumeRole's, or the own credentials
 	ExternalID string // a secret: never printed
 	Regions    []string
@@ -101,6 +111,8 @@ type Rates struct {
 	GetSession              float64
 	GetCalculationExecution float64
 	ListTagsForResource     float64
+	GetWorkGroup            float64
+	LookupEvents            float64
 }
 
 // Caps are the most that is read of untrusted data, in bytes.
@@ -149,13 +161,16 @@ type Flag struct {
 
 // defaults are the settings that nobody made. Rates are half of what Athena
 // allows an account in a region, because its own users need the rest; for
-// calls whose quota is not documented, half of the lowest that is.
+// calls whose quota is not documented, half of the lowest that is. Of LookupEvents it
+// is all: that is two, its pace gives way by itself where others ask too, and
+// 90 days of a busy account take hours as it is.
 func defaults() *Config {
 	return &Config{
 		Lake:        "./athenatrail-lake",
 		Details:     DetailsAPI,
 		Lookback:    48 * time.Hour,
-		Rates:       Rates{BatchGetQueryExecution: 10, GetSession: 2.5, GetCalculationExecution: 2.5, ListTagsForResource: 2.5},
+		Serve:       Serve{Listen: DefaultListen},
+		Rates:       Rates{BatchGetQueryExecution: 10, GetSession: 2.5, GetCalculationExecution: 2.5, ListTagsForResource: 2.5, GetWorkGroup: 2.5, LookupEvents: 2},
 		Caps:        Caps{RecordBytes: 8_000_000, FileInflatedBytes: 1_000_000_000},
 		PriceUnits:  UnitsBinary,
 		ZeroByteDML: ZeroByteMinimum,
@@ -163,6 +178,9 @@ func defaults() *Config {
 		Timezone:    time.UTC,
 		Jobs:        min(runtime.GOMAXPROCS(0), maxJobs),
 		origins:     map[string]string{},
+		later:       map[string]func() []error{},
+
+		LookupEvents: LookupEvents{Events: []string{"StartQueryExecution"}, Lateness: time.Hour},
 	}
 }
 
@@ -199,10 +217,13 @@ func Load(ctx context.Context, o Options) (*Config, error) {
 	}
 	wrong = append(wrong, c.applyEnvironment(env)...)
 	wrong = append(wrong, c.applyFlags(o.Flags)...)
+	if len(wrong) == 0 {
+		wrong = c.checkLater()
+	}
 	if len(wrong) > 0 {
 		return nil, errors.Join(wrong...)
 	}
-	c.Warnings = misspelt(env)
+	c.Warnings = misspelt(o.Environ)
 	return c, nil
 }
 
@@ -294,10 +315,10 @@ func (c *Config) applyFlags(flags []Flag) (wrong []error) {
 }
 
 // forget drops the origins of what a stronger place is about to set: a list
-// of accounts replaces the file's list whole. Rates, caps and directory merge
-// by key.
+// of accounts replaces the file's list whole. Rates, caps, directory,
+// catalog and serve merge by key.
 func (c *Config) forget(key string) {
-	if key == "rates" || key == "caps" || key == "directory" {
+	if key == "rates" || key == "caps" || key == "directory" || key == "catalog" || key == "serve" {
 		return
 	}
 	for path := range c.origins {
@@ -338,24 +359,3 @@ func (n node) relocate(at place) node {
 }
 
 func envName(key string) string { return envPrefix + strings.ToUpper(key) }
-
-// misspelt names the environment variables that begin as ours do and are
-// nearly, but not quite, the name of a setting. Others are left alone: tests
-// and wrappers have theirs.
-func misspelt(env map[string]string) (warnings []string) {
-	for name := range env {
-		key, ours := strings.CutPrefix(name, envPrefix)
-		if !ours || key == "CONFIG" {
-			continue
-		}
-		key = strings.ToLower(key)
-		if _, ok := settings[key]; ok {
-			continue
-		}
-		if near := nearest(key, keys, 2); near != "" {
-			warnings = append(warnings, fmt.Sprintf("%s is not a setting; did you mean %s?", clip(name), envName(near)))
-		}
-	}
-	slices.Sort(warnings)
-	return warnings
-}

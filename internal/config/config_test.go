@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/athenatrail/athenatrail/internal/annotation"
+	"github.com/athenatrail/athenatrail/internal/limit"
 	"github.com/athenatrail/athenatrail/internal/price"
 	"github.com/athenatrail/athenatrail/internal/team"
 )
@@ -54,14 +56,14 @@ func TestExampleHasEveryKey(t *testing.T) {
 		Profile: "audit",
 		Regions: []string{"eu-west-1", "us-east-1"},
 		Accounts: []Account{
-			{ID: "111122223333", Name: "analytics", Role: "arn:aws:iam::111122223333:role/athenatrail-reader",
+			{ID: "111122223333", Name: "analytics", OU: "Root/Production/Data", Role: "arn:aws:iam::111122223333:role/athenatrail-reader",
 				ExternalID: "correct-horse-battery-staple", Regions: []string{"eu-west-1"}},
 			{ID: "012345678901", Name: "sandbox", Details: DetailsNone},
 		},
 		AssumeRole: "arn:aws:iam::{account}:role/athenatrail-reader",
 		Details:    DetailsAPI,
 		Lookback:   48 * time.Hour,
-		Rates:      Rates{10, 2.5, 2.5, 2.5},
+		Rates:      Rates{10, 2.5, 2.5, 2.5, 2.5, 1.5},
 		Caps:       Caps{8_000_000, 1_000_000_000},
 		Prices: []Price{{Region: "eu-west-1", From: "2026-01-01", SQLPerTB: "4.50", SparkPerDPUHour: "0.35",
 			CapacityPerDPUHour: "0.30", Currency: "EUR"}},
@@ -72,15 +74,35 @@ func TestExampleHasEveryKey(t *testing.T) {
 		Teams: []team.Rule{
 			{Team: "growth", Person: "*@growth.example.com", From: date(t, "2026-01-01"), To: date(t, "2026-07-01")},
 			{Team: "platform", Role: "etl-*", Account: "111122223333", WorkGroup: "nightly-?", Tool: "dbt"},
-			{Team: "science", Account: "sandbox-*", WorkGroupTag: "cost-centre=cc-42*"},
+			{Team: "science", Account: "sandbox-*", OU: "Root/Sandbox*", WorkGroupTag: "cost-centre=cc-42*"},
 			{WorkGroupTag: "team"},
 		},
-		Directory:        Directory{File: "testdata/people.csv", IdentityStore: true, IdentityStoreRegion: "eu-west-1", Accounts: true},
-		Comments:         []annotation.Pattern{{Tool: "reporter", Pattern: `^reporter user=(?P<user>\S+)( report=(?P<detail>\S+))?$`}},
+		Directory: Directory{File: "testdata/people.csv", AccountsFile: "testdata/accounts.csv", IdentityStore: true, IdentityStoreRegion: "eu-west-1", Accounts: true, WorkGroups: true},
+		Comments:  []annotation.Pattern{{Tool: "reporter", Pattern: `^reporter user=(?P<user>\S+)( report=(?P<detail>\S+))?$`}},
+		Serve: Serve{
+			Listen: "127.0.0.1:8443", TLSCert: "testdata/serve.crt", TLSKey: "testdata/serve.key", TokenFile: "testdata/admin.token",
+			Users:        []ServeUser{{Name: "growth", TokenFile: "testdata/growth.token", Role: "team", Teams: []string{"growth"}}, {Name: "rosa", TokenFile: "testdata/rosa.token", Role: "self", Person: "rosa@example.com"}},
+			TrustedProxy: ServeProxy{Header: "X-Forwarded-User", GroupsHeader: "X-Forwarded-Groups", From: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}},
+			Roles:        []ServeRole{{Group: "data-platform", Role: "admin"}, {User: "*", Role: "self"}},
+			SQLRoles:     []string{"admin", "self"},
+		},
+		Catalog:          Catalog{Glue: true, LakeFormation: true, File: "testdata/tables.csv", GrantsFile: "testdata/grants.json"},
 		PartitionColumns: []PartitionColumn{{"awsdatacatalog.raw.clickstream", "dt"}, {"awsdatacatalog.raw.clickstream", "hour"}, {"awsdatacatalog.sales.orders", "dt"}},
-		QueryText:        "full",
-		Timezone:         paris,
-		Jobs:             4,
+		Limits: []limit.Definition{
+			{Name: "analysts-day", Match: limit.Match{Person: []string{"*@example.com"}, PersonKind: []string{"human"}, Team: []string{"growth", "science"}},
+				Per: "person", Measure: "scanned_bytes", Window: "day", Timezone: "Europe/Berlin", Amount: "2 TB",
+				Thresholds: []string{"80%: notify", "100%: stop", "120%: block"}, Mode: "observe",
+				Exempt: []limit.Exempt{{Match: limit.Match{Person: []string{"rosa@example.com"}}, Until: "2026-12-01", Reason: "year-end closing"}}},
+			{Name: "sandbox-month", Match: limit.Match{Role: []string{"sandbox-*"}, Account: []string{"012345678901"}, WorkGroup: []string{"primary"},
+				Database: []string{"raw"}, Table: []string{"raw.*"}, Tool: []string{"dbt"}},
+				Per: "all", Measure: "cost", Window: "30d", Amount: "500 EUR"},
+		},
+		Protect:   []string{"arn:aws:iam::*:role/nightly-etl", "finance-close"},
+		QueryText: "full",
+		Timezone:  paris,
+		Jobs:      4,
+
+		LookupEvents: LookupEvents{Events: []string{"StartQueryExecution", "StartSession"}, Lateness: 2 * time.Hour},
 	}
 	same := cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".origins" }, cmp.Ignore())
 	zone := cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() })
@@ -218,7 +240,7 @@ func TestErrors(t *testing.T) {
 		{"- a\n", `athenatrail.yaml:1:1: want keys with values, beginning with version: 1`},
 		{"version: 2\n", `athenatrail.yaml:1:10: version "2": this athenatrail reads version 1`},
 		{"version: 1\nlokback: 2d\n", `athenatrail.yaml:2:1: unknown key "lokback": did you mean lookback?`},
-		{"version: 1\nlimits: []\n", `athenatrail.yaml:2:1: limits: this version of athenatrail does not have it yet`},
+		{"version: 1\nnotify: {}\n", `athenatrail.yaml:2:1: notify: this version of athenatrail does not have it yet`},
 		{"version: 1\nlookback: 1 fortnight\n", `athenatrail.yaml:2:11: lookback "1 fortnight": want a duration such as 36h, 2d or 1d12h, at most 90d`},
 		{"version: 1\nlookback: -2d\n", `athenatrail.yaml:2:11: lookback "-2d": want a duration such as 36h, 2d or 1d12h, at most 90d`},
 		{"version: 1\nlookback: [2d]\n", `athenatrail.yaml:2:11: lookback: want one value`},

@@ -37,13 +37,14 @@ type shown struct{ path, value string }
 
 // keys are the settings in the order in which they are shown.
 var keys = []string{
-	"lake", "sources", "profile", "regions", "accounts", "assume_role", "details", "lookback", "rates", "caps",
-	"prices", "price_units", "zero_byte_dml", "teams", "directory", "comments", "partition_columns", "shared_principals", "own_principals",
-	"query_text", "timezone", "jobs",
+	"lake", "sources", "profile", "regions", "accounts", "assume_role", "details", "lookback", "lookup_events", "rates", "caps",
+	"prices", "price_units", "zero_byte_dml", "teams", "directory", "catalog", "comments", "partition_columns", "shared_principals", "own_principals",
+	"limits", "protect",
+	"serve", "query_text", "timezone", "jobs",
 }
 
 // laterKeys belong to the format and not to this version of the program.
-var laterKeys = []string{"limits", "notify", "serve", "protect"}
+var laterKeys = []string{"notify"}
 
 // settings is filled by init, because its functions reach it again.
 var settings map[string]setting
@@ -85,6 +86,7 @@ func init() {
 		"regions":           list(func(c *Config) *[]string { return &c.Regions }, regionOrAll),
 		"shared_principals": list(func(c *Config) *[]string { return &c.SharedPrincipals }, someText),
 		"own_principals":    list(func(c *Config) *[]string { return &c.OwnPrincipals }, arnPattern),
+		"protect":           list(func(c *Config) *[]string { return &c.Protect }, someText),
 
 		"lookback": {
 			set: one(func(c *Config, text string) (want string) {
@@ -120,13 +122,18 @@ func init() {
 			show: func(c *Config) []shown { return []shown{{"jobs", strconv.Itoa(c.Jobs)}} },
 		},
 
+		"lookup_events": {form: formTree, set: setLookupEvents, show: showLookupEvents},
+
 		"rates":     {form: formTree, set: setRates, show: showRates},
 		"caps":      {form: formTree, set: setCaps, show: showCaps},
 		"accounts":  {form: formTree, set: setAccounts, show: showAccounts},
 		"prices":    {form: formTree, set: setPrices, show: showPrices},
 		"teams":     {form: formTree, set: setTeams, show: showTeams},
 		"directory": {form: formTree, set: setDirectory, show: showDirectory},
+		"catalog":   {form: formTree, set: setCatalog, show: showCatalog},
+		"serve":     {form: formTree, set: setServe, show: showServe},
 		"comments":  {form: formTree, set: setComments, show: showComments},
+		"limits":    {form: formTree, set: setLimits, show: showLimits},
 
 		"partition_columns": {form: formTree, set: setPartitionColumns, show: showPartitionColumns},
 	}
@@ -245,6 +252,8 @@ var rateKeys = []struct {
 	{"get_session", func(r *Rates) *float64 { return &r.GetSession }},
 	{"get_calculation_execution", func(r *Rates) *float64 { return &r.GetCalculationExecution }},
 	{"list_tags_for_resource", func(r *Rates) *float64 { return &r.ListTagsForResource }},
+	{"get_work_group", func(r *Rates) *float64 { return &r.GetWorkGroup }},
+	{"lookup_events", func(r *Rates) *float64 { return &r.LookupEvents }},
 }
 
 func setRates(c *Config, path string, n node) []error {
@@ -307,6 +316,7 @@ func setAccounts(c *Config, path string, n node) []error {
 		wrong := eachField(c, path, item, map[string]func(*Config, string, node) []error{
 			"id":          text(&a.ID, accountID),
 			"name":        text(&a.Name, someText),
+			"ou":          text(&a.OU, ouPath),
 			"role":        text(&a.Role, roleARN),
 			"external_id": setExternalID(&a.ExternalID),
 			"details":     text(&a.Details, oneOf(DetailsAPI, DetailsNone)),
@@ -352,7 +362,7 @@ func showAccounts(c *Config) (lines []shown) {
 			secret = masked
 		}
 		lines = append(lines, given(fmt.Sprintf("accounts[%d].", i),
-			"id", a.ID, "name", a.Name, "role", a.Role, "external_id", secret,
+			"id", a.ID, "name", a.Name, "ou", a.OU, "role", a.Role, "external_id", secret,
 			"regions", strings.Join(a.Regions, ", "), "details", a.Details)...)
 	}
 	return lines

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
-	"io"
 	"slices"
 	"sync"
 	"time"
@@ -17,21 +16,7 @@ import (
 	"github.com/athenatrail/athenatrail/internal/config"
 	"github.com/athenatrail/athenatrail/internal/ledger"
 	"github.com/athenatrail/athenatrail/internal/redact"
-	"github.com/athenatrail/athenatrail/internal/source"
 )
-
-// OpenSources returns the configuration's sources of log files.
-func (e *Env) OpenSources(ctx context.Context, stdin io.Reader) ([]source.Source, error) {
-	var sources []source.Source
-	for _, spec := range e.Sources {
-		src, err := source.Parse(ctx, spec, source.Deps{Stdin: stdin, S3: e.S3, Lookback: e.Lookback})
-		if err != nil {
-			return nil, asUsage(err)
-		}
-		sources = append(sources, src)
-	}
-	return sources, nil
-}
 
 // Collect returns the options of a collection run into the configuration's
 // lake, which is made if there is none: all but what is read.
@@ -60,8 +45,11 @@ func (e *Env) Collect(ctx context.Context, now time.Time) (collect.Options, erro
 		clients = e.Askers()
 		o.Details = clients
 	}
-	o.References = e.references(settings, clients)
-	return o, nil
+	if o.References, err = e.references(settings, clients); err != nil {
+		return o, err
+	}
+	o.References.Catalog, err = e.catalog()
+	return o, err
 }
 
 // RunID returns a name for a run that begins now, which no other has.
@@ -77,6 +65,7 @@ func (e *Env) pacers() *athenaapi.Pacers {
 	p.SetRate(athenaapi.OpGetSession, e.Rates.GetSession)
 	p.SetRate(athenaapi.OpGetCalculationExecution, e.Rates.GetCalculationExecution)
 	p.SetRate(athenaapi.OpListTagsForResource, e.Rates.ListTagsForResource)
+	p.SetRate(athenaapi.OpGetWorkGroup, e.Rates.GetWorkGroup)
 	return p
 }
 
@@ -93,7 +82,7 @@ func (e *Env) Askers() *Askers { return &Askers{env: e, pacers: e.pacers()} }
 
 // Of returns whom to ask about an account and region; see [collect.Details].
 func (s *Askers) Of(ctx context.Context, account, region string) (collect.Asker, error) {
-	client, err := s.client(ctx, account, region)
+	client, err := s.Client(ctx, account, region)
 	switch {
 	case errors.Is(err, awsconn.ErrNoRole):
 		return nil, collect.ErrNoRole
@@ -103,9 +92,9 @@ func (s *Askers) Of(ctx context.Context, account, region string) (collect.Asker,
 	return client, nil
 }
 
-// client returns a client of Athena in an account and region, nil where the
+// Client returns a client of Athena in an account and region, nil where the
 // configuration wants nothing asked there.
-func (s *Askers) client(ctx context.Context, account, region string) (*athenaapi.Client, error) {
+func (s *Askers) Client(ctx context.Context, account, region string) (*athenaapi.Client, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.wanted(account, region) {

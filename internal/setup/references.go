@@ -9,17 +9,35 @@ import (
 	"github.com/athenatrail/athenatrail"
 	"github.com/athenatrail/athenatrail/internal/athenaapi"
 	"github.com/athenatrail/athenatrail/internal/awsconn"
+	"github.com/athenatrail/athenatrail/internal/catalog"
 	"github.com/athenatrail/athenatrail/internal/collect"
+	"github.com/athenatrail/athenatrail/internal/config"
 	"github.com/athenatrail/athenatrail/internal/derive"
 	"github.com/athenatrail/athenatrail/internal/directory"
 )
 
 // references returns whom to ask about work groups, users and accounts: only
 // what the configuration has a use for, since each needs a permission.
-func (e *Env) references(settings *derive.Settings, clients *Askers) *collect.References {
+func (e *Env) references(settings *derive.Settings, clients *Askers) (*collect.References, error) {
 	r := &collect.References{}
+	given, err := e.givenAccounts()
+	if err == nil {
+		r.Given, err = accountReferences(given)
+	}
+	if err != nil {
+		return nil, err
+	}
 	if settings.Teams.NeedsTags() && clients != nil {
-		r.WorkGroup = clients.tags
+		r.Tags = clients.workGroups((*athenaapi.Client).WorkGroupTags)
+	}
+	if e.Directory.WorkGroups && clients != nil {
+		r.Settings = clients.workGroups(func(c *athenaapi.Client, ctx context.Context, name string) (string, error) {
+			settings, err := c.WorkGroupSettings(ctx, name)
+			if err != nil {
+				return "", err
+			}
+			return `{"WorkGroup":` + settings + `}`, nil
+		})
 	}
 	if e.Directory.IdentityStore {
 		users := directory.NewUsers(func(ctx context.Context, account string) (aws.Config, error) {
@@ -51,25 +69,107 @@ func (e *Env) references(settings *derive.Settings, clients *Askers) *collect.Re
 			if err != nil {
 				return nil, err
 			}
-			return directory.Accounts(ctx, cfg)
+			accounts, failed := directory.Accounts(ctx, cfg)
+			refs, err := accountReferences(accounts)
+			return refs, errors.Join(failed, err)
 		}
 	}
-	return r
+	return r, nil
 }
 
-// tags asks for the tags of a work group. One that is not there any more has
-// none to tell.
-func (s *Askers) tags(ctx context.Context, account, region, name string) (string, error) {
-	client, err := s.client(ctx, account, region)
-	if errors.Is(err, awsconn.ErrNoRole) || err == nil && client == nil {
-		return "", collect.ErrNoRole
+func accountReferences(accounts []directory.Account) (refs []athenatrail.Reference, err error) {
+	for _, a := range accounts {
+		ref, err := a.Reference()
+		if err != nil {
+			return refs, err
+		}
+		if ref.Answer != "{}" { // else nothing is said of it
+			refs = append(refs, ref)
+		}
 	}
-	if err != nil {
-		return "", err
+	return refs, nil
+}
+
+// catalog returns whom to ask about tables and grants, nil where the
+// configuration names nobody.
+func (e *Env) catalog() (*collect.Catalog, error) {
+	want := e.Catalog
+	if want == (config.Catalog{}) {
+		return nil, nil
 	}
-	answer, err := client.WorkGroupTags(ctx, name)
-	if errors.Is(err, athenaapi.ErrNotFound) {
-		return "", nil
+	askers := e.Askers()
+	ask := func(list func(context.Context, aws.Config) (catalog.Listing, error)) func(context.Context, string, string) (catalog.Listing, error) {
+		return func(ctx context.Context, account, region string) (catalog.Listing, error) {
+			if !askers.wanted(account, region) {
+				return catalog.Listing{}, collect.ErrNoRole
+			}
+			conn, err := e.AWS(ctx)
+			if err != nil {
+				return catalog.Listing{}, err
+			}
+			cfg, err := conn.Config(ctx, account, region)
+			if errors.Is(err, awsconn.ErrNoRole) {
+				return catalog.Listing{}, collect.ErrNoRole
+			}
+			if err != nil {
+				return catalog.Listing{}, err
+			}
+			return list(ctx, cfg)
+		}
 	}
-	return answer, err
+	c := &collect.Catalog{}
+	if want.Glue {
+		c.Tables = ask(catalog.Tables)
+	}
+	if want.LakeFormation {
+		c.Grants = ask(catalog.Grants)
+	}
+	for _, file := range []struct {
+		path string
+		read func(string) (*catalog.File, error)
+	}{{want.File, catalog.ReadTables}, {want.GrantsFile, catalog.ReadGrants}} {
+		if file.path == "" {
+			continue
+		}
+		f, err := file.read(file.path)
+		if err != nil {
+			return nil, asUsage(err)
+		}
+		c.Files = append(c.Files, f)
+	}
+	return c, nil
+}
+
+// mostDenied is how many work groups of an account and region may be denied
+// before any is answered; then the rest is not asked about in this run.
+const mostDenied = 3
+
+// workGroups returns what asks for something about work groups. One that is not
+// there any more has nothing to tell.
+func (s *Askers) workGroups(ask func(c *athenaapi.Client, ctx context.Context, name string) (string, error)) func(ctx context.Context, account, region, name string) (string, error) {
+	type place struct{ account, region string }
+	denials := map[place]int{} // below zero: one was answered
+	return func(ctx context.Context, account, region, name string) (string, error) {
+		client, err := s.Client(ctx, account, region)
+		if errors.Is(err, awsconn.ErrNoRole) || err == nil && client == nil {
+			return "", collect.ErrNoRole
+		}
+		if err != nil {
+			return "", err
+		}
+		at := place{account, region}
+		if denials[at] >= mostDenied {
+			return "", nil
+		}
+		answer, err := ask(client, ctx, name)
+		switch {
+		case errors.Is(err, athenaapi.ErrNotFound):
+			return "", nil
+		case errors.Is(err, athenaapi.ErrDenied) && denials[at] >= 0:
+			denials[at]++
+		case err == nil:
+			denials[at] = -1
+		}
+		return answer, err
+	}
 }

@@ -5,10 +5,13 @@
 package setup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -156,6 +159,26 @@ func (l noLake) Hint() string {
 	return fmt.Sprintf("make one with: athenatrail collect --source s3://TRAIL-BUCKET --lake %s; or look at an example with: athenatrail demo", string(l))
 }
 
+// givenAccounts returns what the configuration says of accounts, in the order
+// of their ids: its own entries go before those of its file.
+func (e *Env) givenAccounts() ([]directory.Account, error) {
+	given := map[string]directory.Account{}
+	if e.Directory.AccountsFile != "" {
+		accounts, err := directory.ReadAccounts(e.Directory.AccountsFile)
+		if err != nil {
+			return nil, asUsage(err)
+		}
+		for _, a := range accounts {
+			given[a.ID] = a
+		}
+	}
+	for _, a := range e.Accounts {
+		known := given[a.ID]
+		given[a.ID] = directory.Account{ID: a.ID, Name: cmp.Or(a.Name, known.Name), OU: cmp.Or(a.OU, known.OU)}
+	}
+	return slices.SortedFunc(maps.Values(given), func(a, b directory.Account) int { return strings.Compare(a.ID, b.ID) }), nil
+}
+
 // Settings returns what tables are derived with.
 func (e *Env) Settings() (*derive.Settings, error) {
 	prices := price.Settings{Units: e.PriceUnits, ZeroByteDML: e.ZeroByteDML}
@@ -185,10 +208,17 @@ func (e *Env) Settings() (*derive.Settings, error) {
 		return nil, asUsage(err)
 	}
 	settings := &derive.Settings{Identity: ladder, Prices: table, Notes: notes, Teams: teams}
-	settings.AccountNames = map[string]string{}
-	for _, account := range e.Accounts {
+	given, err := e.givenAccounts()
+	if err != nil {
+		return nil, err
+	}
+	settings.AccountNames, settings.AccountOUs = map[string]string{}, map[string]string{}
+	for _, account := range given {
 		if account.Name != "" {
 			settings.AccountNames[account.ID] = account.Name
+		}
+		if account.OU != "" {
+			settings.AccountOUs[account.ID] = account.OU
 		}
 	}
 	for _, p := range e.OwnPrincipals {

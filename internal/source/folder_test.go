@@ -149,10 +149,9 @@ func TestStdin(t *testing.T) {
 
 func TestParseErrors(t *testing.T) {
 	for spec, want := range map[string]string{
-		"":                    `source "": want a folder, a file, - or s3://bucket[/prefix]`,
-		"lookup-events":       `source "lookup-events": this version of athenatrail reads folders, files, - and s3://bucket[/prefix]`,
-		"sqs:https://q":       `source "sqs:https://q": this version of athenatrail reads folders, files, - and s3://bucket[/prefix]`,
-		"https://example.com": `source "https://example.com": want a folder, a file, - or s3://bucket[/prefix]`,
+		"":                    `source "": want a folder, a file, -, s3://bucket[/prefix] or sqs:URL`,
+		"lookup-events":       `source "lookup-events": this version of athenatrail reads folders, files, -, s3://bucket[/prefix] and sqs:URL`,
+		"https://example.com": `source "https://example.com": want a folder, a file, -, s3://bucket[/prefix] or sqs:URL`,
 		"s3://":               `source "s3://": bucket "": want s3://bucket[/prefix]`,
 		"s3://Bad_Name/x":     `source "s3://Bad_Name/x": bucket "Bad_Name": want s3://bucket[/prefix]`,
 		"/no/such/folder":     `source /no/such/folder: no such file or directory`,

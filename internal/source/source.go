@@ -1,5 +1,5 @@
 // Package source finds log files and opens them: in a folder, in an S3 bucket,
-// a single file, or standard input.
+// announced by the messages of a queue, a single file, or standard input.
 //
 // A listing may be bounded, see [Bounds]. The bounds are about delivery,
 // because that is what a log file's name and folder tell: they choose the files
@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/athenatrail/athenatrail"
 )
@@ -55,22 +56,27 @@ type Source interface {
 
 // A Queue is a source whose log files are announced by messages. List yields
 // those of the messages that it receives, a bounded number each time; it does
-// not look at the bounds. Its methods may be called by several goroutines.
+// not look at the bounds. It is called when what the last List yielded has been
+// dealt with, and yields again what then is not settled. The other methods may
+// be called by several goroutines, also while List yields.
 type Queue interface {
 	Source
 
 	// Settle tells how a listed object fared: nil when its facts are in
 	// place, or were before, else why it was not read. A message is deleted
-	// when all that it announced is in place.
+	// when all that it announced is in place, and else given back, to come
+	// again after a pause. Settle's own error is about the messages that it
+	// deleted or gave back, which need not be those of this object.
 	Settle(ctx context.Context, o Object, err error) error
 
 	// Triggers returns, once, the executions that messages received since the
 	// last call say to have changed, and Settled tells that they were asked
-	// for.
+	// for. Those not settled before the next List are given back.
 	Triggers() []Trigger
 	Settled(ctx context.Context, t Trigger, err error) error
 
-	// More reports whether the last List ended before the queue was empty.
+	// More reports whether the last List ended because it held enough, so
+	// that the queue may have more.
 	More() bool
 }
 
@@ -115,6 +121,11 @@ var (
 	// ErrChanged is for an object that was replaced after it was listed. The
 	// next listing has the new one.
 	ErrChanged = errors.New("changed while it was being read")
+
+	// ErrUnread is for a message of a queue that announces nothing known, or
+	// an announced log file of which S3 tells nothing. The queue itself was
+	// listed.
+	ErrUnread = errors.New("not read")
 )
 
 // NewObject returns the object of that name, with what the name tells.
@@ -137,13 +148,19 @@ type Deps struct {
 	// S3 makes the client when a bucket is first listed or read.
 	S3 func(context.Context) (*s3.Client, error)
 
+	// SQS makes the client when a queue is first asked. The queue's URL says
+	// in which region.
+	SQS func(context.Context) (*sqs.Client, error)
+
 	Jobs     int           // folders of a bucket listed side by side; 0: 8
 	Lookback time.Duration // 0: DefaultLookback
+	Messages int           // of a queue, held at most; 0: 500
 }
 
 // Parse returns the source that spec names: a folder, a file, "-" for standard
-// input, or s3://bucket[/prefix].
-func Parse(_ context.Context, spec string, d Deps) (Source, error) {
+// input, s3://bucket[/prefix], or sqs:URL. A queue holds messages as long as
+// ctx lives, which is the program's.
+func Parse(ctx context.Context, spec string, d Deps) (Source, error) {
 	if d.Jobs <= 0 {
 		d.Jobs = 8
 	}
@@ -151,10 +168,12 @@ func Parse(_ context.Context, spec string, d Deps) (Source, error) {
 		d.Lookback = DefaultLookback
 	}
 	switch rest, isS3 := strings.CutPrefix(spec, "s3://"); {
-	case spec == "lookup-events" || strings.HasPrefix(spec, "sqs:"):
-		return nil, fmt.Errorf("source %q: this version of athenatrail reads folders, files, - and s3://bucket[/prefix]", spec)
+	case strings.HasPrefix(spec, "sqs:"):
+		return parseQueue(ctx, spec, strings.TrimPrefix(spec, "sqs:"), d)
+	case spec == "lookup-events":
+		return nil, fmt.Errorf("source %q: this version of athenatrail reads folders, files, -, s3://bucket[/prefix] and sqs:URL", spec)
 	case spec == "":
-		return nil, errors.New(`source "": want a folder, a file, - or s3://bucket[/prefix]`)
+		return nil, errors.New(`source "": want a folder, a file, -, s3://bucket[/prefix] or sqs:URL`)
 	case spec == "-":
 		if d.Stdin == nil {
 			return nil, errors.New("source -: there is no standard input")
@@ -163,7 +182,7 @@ func Parse(_ context.Context, spec string, d Deps) (Source, error) {
 	case isS3:
 		return parseBucket(spec, rest, d)
 	case schemeForm.MatchString(spec):
-		return nil, fmt.Errorf("source %q: want a folder, a file, - or s3://bucket[/prefix]", spec)
+		return nil, fmt.Errorf("source %q: want a folder, a file, -, s3://bucket[/prefix] or sqs:URL", spec)
 	}
 	info, err := os.Stat(spec)
 	if err != nil {
