@@ -112,6 +112,8 @@ func TestDemo(t *testing.T) {
 	t.Run("spark", func(t *testing.T) { sparkAgrees(t, dir, company) })
 	t.Run("tables", func(t *testing.T) { tablesAgree(t, dir, company) })
 	t.Run("findings", func(t *testing.T) { findingsAgree(t, dir, company) })
+	t.Run("unused", func(t *testing.T) { unusedAgrees(t, dir, company) })
+	t.Run("unused access", func(t *testing.T) { unusedAccessAgrees(t, dir, company) })
 }
 
 // readsItsTrail checks that the demo read the log files that it kept, all of

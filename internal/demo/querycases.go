@@ -10,13 +10,16 @@ import (
 
 // What a [QueryFinding] is about.
 const (
-	FindingRepeatedQuery    = "repeated_query"    // the same SQL again while its result was fresh
-	FindingSelectStar       = "select_star"       // SELECT * again and again
-	FindingSmallScans       = "small_scans"       // many scans below the ten megabytes that each is charged
-	FindingCancelledQueries = "cancelled_queries" // what was scanned before somebody pressed cancel
-	FindingRepeatedFailures = "repeated_failures" // the same query failing all day
-	FindingSharedAccess     = "shared_access"     // one key, many addresses
-	FindingFirstAccess      = "first_access"      // somebody in a database where they never were
+	FindingRepeatedQuery    = "repeated_query"     // the same SQL again while its result was fresh
+	FindingSelectStar       = "select_star"        // SELECT * again and again
+	FindingSmallScans       = "small_scans"        // many scans below the ten megabytes that each is charged
+	FindingCancelledQueries = "cancelled_queries"  // what was scanned before somebody pressed cancel
+	FindingRepeatedFailures = "repeated_failures"  // the same query failing all day
+	FindingSharedAccess     = "shared_access"      // one key, many addresses
+	FindingFirstAccess      = "first_access"       // somebody in a database where they never were
+	FindingTextFormats      = "text_formats"       // a table of CSV or JSON, read often
+	FindingOnDemandCapacity = "on_demand_capacity" // hours that cost more than reserved DPUs
+	FindingReservedCapacity = "reserved_capacity"  // reserved DPUs that cost more than the bytes
 )
 
 // A QueryFinding is something about executions of SQL that should be noticed,
@@ -52,6 +55,8 @@ func (c *Company) queryCases() {
 	b.failures()
 	b.sharedKeys()
 	b.firstAccess()
+	b.textFiles()
+	b.capacity()
 }
 
 // queryFinding starts what was asked and keeps it as a finding, or as what

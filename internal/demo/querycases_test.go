@@ -35,11 +35,12 @@ func TestQueryFindings(t *testing.T) {
 				sum += *x.CostNano
 			}
 		}
-		if f.SavingNano != nil && *f.SavingNano != sum {
+		if f.Finding == FindingRepeatedQuery && f.SavingNano != nil && *f.SavingNano != sum {
 			t.Errorf("%s saves %d, want %d", f.Finding, *f.SavingNano, sum)
 		}
 	}
-	for _, name := range []string{FindingRepeatedQuery, FindingSelectStar, FindingSmallScans, FindingCancelledQueries, FindingRepeatedFailures, FindingSharedAccess, FindingFirstAccess} {
+	for _, name := range []string{FindingRepeatedQuery, FindingSelectStar, FindingSmallScans, FindingCancelledQueries, FindingRepeatedFailures, FindingSharedAccess, FindingFirstAccess,
+		FindingTextFormats, FindingOnDemandCapacity, FindingReservedCapacity} {
 		if n := fires[name]; n[0] == 0 || n[1] == 0 {
 			t.Errorf("%s: %d cases that are one, %d that are none", name, n[0], n[1])
 		}

@@ -51,8 +51,8 @@ func sortedKeys(m map[int]string) []int {
 }
 
 // Configuration returns the company's athenatrail.yaml, for a lake at that
-// place and the directory beside it.
-func Configuration(lake, directory string) string {
+// place and the directory, the tables and the grants beside it.
+func Configuration(lake, directory, tables, grants string) string {
 	return fmt.Sprintf(`# The configuration of the demo's invented company. Copy what you like: every
 # key is in docs/configuration.md.
 version: 1
@@ -61,6 +61,12 @@ lake: %q
 # Who is behind the ids of Identity Center, Metabase and Looker, and people's
 # teams.
 directory: %q
+
+# Which tables there are and who may read them: what the Glue Data Catalog and
+# Lake Formation would say, if they were asked.
+catalog:
+  file: %q
+  grants_file: %q
 
 # The first rule that matches gives the team. Whom none matches is in the team
 # that the directory names, or unassigned.
@@ -77,5 +83,38 @@ teams:
 # without a condition on them.
 partition_columns:
   raw.clickstream: dt
-`, lake, directory)
+
+# How much may be used. All of them only observe: see athenatrail limits status,
+# and what they would have done with athenatrail limits simulate.
+limits:
+  - name: people-week
+    match: {person_kind: human}
+    per: person
+    measure: scanned_bytes
+    window: 7d
+    amount: 5 TiB
+    thresholds:
+      - 50%%: notify
+      - 100%%: stop
+      - 120%%: block
+  - name: teams-week
+    per: team
+    measure: cost
+    window: 7d
+    amount: 60 USD
+    thresholds:
+      - 75%%: notify
+      - 100%%: notify
+  - name: notebooks-month
+    match: {team: data-science}
+    per: team
+    measure: dpu_time
+    window: 30d
+    amount: 150 h
+    thresholds:
+      - 80%%: notify
+
+# Whom no limit ever stops or blocks: the jobs of the night.
+protect: [airflow-worker, "arn:aws:iam::*:role/sfn-*"]
+`, lake, directory, tables, grants)
 }

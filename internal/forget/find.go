@@ -3,6 +3,7 @@ package forget
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"github.com/athenatrail/athenatrail"
@@ -302,6 +303,15 @@ func (r *run) findFacts(ctx context.Context) error {
 		func() error {
 			return facts(ctx, r, lake.References, func(p athenatrail.Partition, x *athenatrail.Reference) {
 				if x.Kind == athenatrail.KindIdentityUser && (r.names.has(x.ID) || r.names.in(x.Answer)) {
+					r.note(p, x)
+				}
+			})
+		},
+		func() error {
+			return facts(ctx, r, lake.Catalog, func(p athenatrail.Partition, x *athenatrail.Reference) {
+				// Only to whom it is granted: a table may be called as a person is.
+				var grant struct{ Principal string }
+				if x.Kind == athenatrail.KindGrant && json.Unmarshal([]byte(x.Answer), &grant) == nil && r.names.in(grant.Principal) {
 					r.note(p, x)
 				}
 			})

@@ -152,6 +152,7 @@ func (r *run) erase(ctx context.Context) error {
 		func() error { return sweep(ctx, r, lake.DataAccess, list) },
 		func() error { return sweep(ctx, r, lake.RoleSessions, list) },
 		func() error { return sweep(ctx, r, lake.References, list) },
+		func() error { return sweep(ctx, r, lake.Catalog, list) },
 		func() error { return sweep(ctx, r, lake.SessionEvents, list) },
 		func() error { return sweep(ctx, r, lake.Events, list) },
 	} {
@@ -275,6 +276,12 @@ func (r *run) derive(ctx context.Context) error {
 	return err
 }
 
+// isTimeless reports whether a file says what still holds after its day, and
+// stays when the days before one go.
+func isTimeless(key string) bool {
+	return strings.HasPrefix(key, "facts/"+lake.References.Name()+"/") || strings.HasPrefix(key, "facts/"+lake.Catalog.Name()+"/")
+}
+
 // prove looks for what was erased.
 func (r *run) prove(ctx context.Context) (err error) {
 	if r.Texts {
@@ -293,7 +300,7 @@ func (r *run) prove(ctx context.Context) (err error) {
 		}
 		s.Files++
 		p, ok := partitionOf(file.Key)
-		if ok && p.Date < r.Before && !strings.HasPrefix(file.Key, "_") && !strings.HasPrefix(file.Key, "facts/"+lake.References.Name()+"/") {
+		if ok && p.Date < r.Before && !strings.HasPrefix(file.Key, "_") && !isTimeless(file.Key) {
 			s.Left = append(s.Left, Leftover{Path: file.Key, Where: "the file", Times: 1, Why: "a run may have written it meanwhile: forget again"})
 		}
 	}

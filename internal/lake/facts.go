@@ -174,8 +174,17 @@ var (
 		day:  func(d *athenatrail.DataAccess) (time.Time, bool) { return d.Time, true },
 	}
 
-	References = &Fact[athenatrail.Reference]{
-		name: "reference",
+	References = references("reference")
+
+	// Catalog holds the references of tables and grants. No table of the lake
+	// derives from them, and they are many, so that they lie apart from what
+	// every run reads.
+	Catalog = references("catalog")
+)
+
+func references(name string) *Fact[athenatrail.Reference] {
+	return &Fact[athenatrail.Reference]{
+		name: name,
 		format: &rowfile.Format[athenatrail.Reference]{
 			Dictionary: []string{"kind"},
 			Blobs:      []string{"answer"},
@@ -188,7 +197,7 @@ var (
 		home:   func(r *athenatrail.Reference) *athenatrail.Partition { return &r.Home },
 		day:    func(*athenatrail.Reference) (time.Time, bool) { return time.Time{}, false },
 	}
-)
+}
 
 // outcomeRank orders what may be known of an id, by how much that is.
 func outcomeRank(d *athenatrail.Detail) int {

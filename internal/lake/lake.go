@@ -80,9 +80,10 @@ func Open(ctx context.Context, store Store) (*Lake, error) {
 }
 
 // liesBeside reports whether a file that is not the lake's may lie in its
-// folder: its configuration, and the directory of people.
+// folder: its configuration, the directory of people, and what stands for a
+// catalog.
 func liesBeside(key string) bool {
-	return !strings.Contains(key, "/") && (key == "athenatrail.yaml" || strings.HasSuffix(key, ".csv"))
+	return !strings.Contains(key, "/") && (key == "athenatrail.yaml" || key == "grants.json" || strings.HasSuffix(key, ".csv"))
 }
 
 // Create is [Open] for those who write: where there is no lake yet, the first

@@ -42,7 +42,7 @@ type verifier interface {
 }
 
 var verifiers = []verifier{
-	Events, SessionEvents, Details, QueryTexts, RoleSessions, DataAccess, References,
+	Events, SessionEvents, Details, QueryTexts, RoleSessions, DataAccess, References, Catalog,
 	QueryExecutions, Activity, Sessions, Calculations, UsageRollup, TableRollup,
 }
 
@@ -91,6 +91,7 @@ var (
 	openName   = regexp.MustCompile(`^open/\d{4}-\d\d-\d\d/[A-Za-z0-9-]{1,40}_[A-Za-z0-9-]{1,40}$`)
 	gapName    = regexp.MustCompile(`^\d{4}-\d\d-\d\d/[A-Za-z0-9-]{1,40}_[A-Za-z0-9-]{1,40}$`)
 	sourceName = regexp.MustCompile(`^source/[0-9a-f]{16}\.json$`)
+	askedName  = regexp.MustCompile(`^asked/[a-z_]{1,40}/[A-Za-z0-9-]{1,40}_[A-Za-z0-9-]{1,40}/\d{4}-\d\d-\d\d(-[0-9a-f]{16})?$`)
 )
 
 func (v *verification) file(ctx context.Context, file File) {
@@ -117,7 +118,7 @@ func (v *verification) file(ctx context.Context, file File) {
 		}
 	case liesBeside(file.Key):
 	case isMark && markName.MatchString(mark), isGap && gapName.MatchString(gap):
-	case isLedger && openName.MatchString(name):
+	case isLedger && (openName.MatchString(name) || askedName.MatchString(name)):
 	case isLedger && sourceName.MatchString(name):
 		if data, ok := v.read(ctx, file); ok && !json.Valid(data) {
 			problem("remove the file; the next collect makes it again", "not JSON")

@@ -3,6 +3,7 @@ package rebuild
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -145,6 +146,7 @@ func TestReferencesOfADay(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	tags := func(value string) string { return `{"Tags":[{"Key":"k","Value":"` + value + `"}]}` }
 	check := func(d athenatrail.Date, want string) {
 		t.Helper()
 		refs, err := x.on(t.Context(), p.On(issueDay+d))
@@ -153,24 +155,36 @@ func TestReferencesOfADay(t *testing.T) {
 		}
 		got := ""
 		for _, r := range refs {
-			got += r.Answer + " "
+			answer := strings.TrimSuffix(strings.TrimPrefix(r.Answer, `{"Tags":[{"Key":"k","Value":"`), `"}]}`)
+			got += answer + " "
 		}
 		if got != want {
 			t.Errorf("day %d: got %q, want %q", d, got, want)
 		}
 	}
 	check(0, "")
-	put(2, "111122223333", "eu-west-1", athenatrail.KindWorkGroup, "w", "w2")
-	put(3, "111122223333", "us-east-1", athenatrail.KindWorkGroup, "w", "elsewhere")
+	put(2, "111122223333", "eu-west-1", athenatrail.KindWorkGroup, "w", tags("w2"))
+	put(3, "111122223333", "us-east-1", athenatrail.KindWorkGroup, "w", tags("elsewhere"))
 	check(0, "w2 ")
-	put(5, "111122223333", "eu-west-1", athenatrail.KindWorkGroup, "w", "w5")
+	put(5, "111122223333", "eu-west-1", athenatrail.KindWorkGroup, "w", tags("w5"))
 	put(5, "", "", athenatrail.KindIdentityUser, "u", "u5")
 	for d, want := range map[athenatrail.Date]string{0: "w2 u5 ", 2: "w2 u5 ", 4: "w2 u5 ", 5: "w5 u5 ", 9: "w5 u5 "} {
 		check(d, want)
 	}
-	put(5, "111122223333", "eu-west-1", athenatrail.KindWorkGroup, "w", "w5, and more") // the file changed
+	put(5, "111122223333", "eu-west-1", athenatrail.KindWorkGroup, "w", tags("w5, and more")) // the file changed
 	check(9, "w5, and more u5 ")
-	put(1, "111122223333", "eu-west-1", athenatrail.KindWorkGroup, "w", "w1")
+	put(1, "111122223333", "eu-west-1", athenatrail.KindWorkGroup, "w", tags("w1"))
 	check(0, "w1 u5 ")
 	check(3, "w2 u5 ")
+
+	// What a reference does not tell holds on, each part for itself.
+	put(6, "111122223333", "eu-west-1", athenatrail.KindWorkGroup, "w", `{"WorkGroup":{"State":"ENABLED"}}`)
+	check(9, "w5, and more u5 ")
+	put(7, "111122223333", "", athenatrail.KindAccount, "111122223333", `{"Name":"a","State":"ACTIVE"}`)
+	put(8, "111122223333", "", athenatrail.KindAccount, "111122223333", `{"Name":"b","OU":"Root"}`)
+	put(9, "111122223333", "", athenatrail.KindAccount, "111122223333", `{"OU":"Root/B"}`)
+	check(4, `w2 u5 {"Name":"a"} {"OU":"Root"} `)
+	check(9, `w5, and more u5 {"Name":"b"} {"OU":"Root/B"} `)
+	put(9, "111122223333", "", athenatrail.KindAccount, "444455556666", `no JSON`)
+	check(9, `w5, and more u5 {"Name":"b"} {"OU":"Root/B"} `)
 }

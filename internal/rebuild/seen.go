@@ -15,6 +15,13 @@ import (
 type Seen struct {
 	Users  map[string]string // Identity Center's ids of users, with the ARN of their store
 	groups map[WorkGroup]bool
+	places map[athenatrail.Partition]bool // without their days
+}
+
+// Places returns the accounts and regions that have executions, in order; their
+// days are zero.
+func (s *Seen) Places() []athenatrail.Partition {
+	return slices.SortedFunc(maps.Keys(s.places), athenatrail.Partition.Compare)
 }
 
 // A WorkGroup is one of Athena's, with its place.
@@ -34,14 +41,14 @@ const maxSeen = 100_000
 func (b *Builder) Seen() Seen {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return Seen{maps.Clone(b.seen.Users), maps.Clone(b.seen.groups)}
+	return Seen{maps.Clone(b.seen.Users), maps.Clone(b.seen.groups), maps.Clone(b.seen.places)}
 }
 
 func (b *Builder) note(p athenatrail.Partition, day *derive.Day, executions []athenatrail.QueryExecution, sessions []athenatrail.Session) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.seen.Users == nil {
-		b.seen = Seen{map[string]string{}, map[WorkGroup]bool{}}
+		b.seen = Seen{map[string]string{}, map[WorkGroup]bool{}, map[athenatrail.Partition]bool{}}
 	}
 	for id, store := range day.Users() {
 		if len(b.seen.Users) < maxSeen {
@@ -55,6 +62,7 @@ func (b *Builder) note(p athenatrail.Partition, day *derive.Day, executions []at
 	}
 	for i := range executions {
 		group(executions[i].WorkGroupName)
+		b.seen.places[p.On(0)] = true
 	}
 	for i := range sessions {
 		group(sessions[i].WorkGroupName)

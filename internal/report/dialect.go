@@ -11,6 +11,18 @@ func jsonText(column, member string) string {
 	return fmt.Sprintf("CASE WHEN json_valid(%[1]s) THEN json_extract_string(%[1]s, '$.%[2]s') END", column, member)
 }
 
+// jsonList returns a list of texts that is a member of a column's JSON.
+// Trino: CAST(json_extract(column, path) AS ARRAY(VARCHAR)).
+func jsonList(column, member string) string {
+	return fmt.Sprintf("CASE WHEN json_valid(%[1]s) THEN CAST(json_extract(%[1]s, '$.%[2]s') AS VARCHAR[]) END", column, member)
+}
+
+// listLength returns how many elements a list has. Trino: cardinality.
+func listLength(column string) string { return fmt.Sprintf("len(%s)", column) }
+
+// listText returns a list's texts with commas between. Trino: array_join.
+func listText(column string) string { return fmt.Sprintf("array_to_string(%s, ', ')", column) }
+
 // joined returns the group's texts in the order of a column, with commas
 // between. Trino: array_join(array_agg(text ORDER BY order), ', ').
 func joined(text, order string) string {

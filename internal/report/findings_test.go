@@ -14,7 +14,7 @@ import (
 // A scene is what a lake holds of some people's notebooks.
 type scene struct {
 	lakeDir
-	n int
+	n, answers int
 }
 
 // call adds a call, by who from an address, some minutes into the window.

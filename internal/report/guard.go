@@ -75,7 +75,10 @@ func checkFunctions(node any) error {
 
 // sqlViews returns the names that a user's SELECT can read.
 func sqlViews() []string {
-	names := []string{"queries"}
+	var names []string
+	for _, v := range joinedViews {
+		names = append(names, v.name)
+	}
 	for _, t := range tables {
 		names = append(names, t.name)
 	}

@@ -29,6 +29,7 @@ type lakeDir struct {
 	sessions   []athenatrail.Session
 	calcs      []athenatrail.Calculation
 	texts      []athenatrail.QueryText
+	catalog    []athenatrail.Reference
 	noRollup   bool
 }
 
@@ -83,6 +84,7 @@ func (l *lakeDir) write() string {
 		return athenatrail.NewPartition(c.SubmittedAt, c.AccountID, c.RegionName)
 	})
 	writeTable(l.t, root, "facts/query_texts", l.texts, func(q *athenatrail.QueryText) athenatrail.Partition { return q.Home })
+	writeTable(l.t, root, "facts/catalog", l.catalog, func(r *athenatrail.Reference) athenatrail.Partition { return r.Home })
 	if !l.noRollup {
 		writeTable(l.t, root, "tables/usage_rollup_open", rollup(l.executions, l.sessions), func(u *athenatrail.UsageRollup) athenatrail.Partition {
 			return athenatrail.NewPartition(u.Slot, u.AccountID, u.RegionName)

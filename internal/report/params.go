@@ -50,8 +50,12 @@ type Params struct {
 	CompleteFrom time.Time
 
 	// PartitionColumns are what findings take large tables to be partitioned
-	// by. Without any they say nothing about filters.
+	// by, beside what the catalog says.
 	PartitionColumns []PartitionColumn
+
+	// Prices are what capacity is compared by. Without any, findings say
+	// nothing of it.
+	Prices []Price
 
 	// Rows makes a view read query_executions where usage_rollup would do.
 	// The answer is the same.

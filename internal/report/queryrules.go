@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -28,6 +29,14 @@ const (
 	sharedBy        = 3 // people
 	sharedAddresses = 3 // on a day of UTC
 
+	textRuns     = 10     // executions that read one table of text files and nothing else
+	textCost     = "1.00" // of these
+	parquetRatio = 3      // how much smaller Parquet is than text that is not compressed; see docs/sql.md
+
+	leastDPUs      = 24     // of a reservation that on demand is compared with
+	capacityRatio  = 1.25   // how much dearer one way has to be than the other
+	capacitySaving = "5.00" // how much, in all
+
 	accessHistory = 14 // days before a first access that the lake has to know the person and the database
 )
 
@@ -41,6 +50,21 @@ var queryRules = []Rule{
 		ID: "unfiltered_partitions", Severity: "medium",
 		Threshold: fmt.Sprintf("1 execution that scanned %d GB of a table whose partition columns it does not name", scanAtLeast/1_000_000_000),
 		Fix:       "filter on the partition column itself, not on what is computed from it or stands beside it; let the work group limit the bytes of a query (BytesScannedCutoffPerQuery)",
+	},
+	{
+		ID: "text_formats", Severity: "medium",
+		Threshold: fmt.Sprintf("%d executions that read one table of CSV, JSON or other text alone and cost %s together", textRuns, textCost),
+		Fix:       "keep the table as Parquet (CREATE TABLE AS, or the job that writes it), with partitions as before",
+	},
+	{
+		ID: "on_demand_capacity", Severity: "medium",
+		Threshold: fmt.Sprintf("hours on end, in each of which a work group cost more than %d reserved DPUs, and in all %s and %d %% more than the DPUs that so many queries at a time need", leastDPUs, capacitySaving, int(capacityRatio*100)-100),
+		Fix:       "try a capacity reservation for the work group in those hours, watch how many DPUs its queries take, and cancel it outside of them",
+	},
+	{
+		ID: "reserved_capacity", Severity: "medium",
+		Threshold: fmt.Sprintf("a work group whose reserved capacity cost %s and %d %% more, at least, than its queries would have on demand", capacitySaving, int(capacityRatio*100)-100),
+		Fix:       "take the work group off the reservation, or share it with others and make it smaller; idle DPUs are charged too",
 	},
 	{
 		ID: "repeated_query", Severity: "medium",
@@ -94,6 +118,9 @@ type queryThresholds struct {
 	RepeatMillis, RepeatsAtLeast, ScanAtLeast, StarRuns, StarAtLeast, SmallPerDay, SmallScan int64
 	FailuresPerDay, SharedBy, SharedAddresses, AccessHistory                                 int
 	RepeatsCost, CancelledCost                                                               string
+
+	TextRuns, ParquetRatio, LeastDPUs       int
+	CapacityRatio, TextCost, CapacitySaving string
 }
 
 // OfQueries returns what the rules about executions compare with.
@@ -102,7 +129,17 @@ func (*page) OfQueries() queryThresholds {
 		RepeatMillis: repeatWithin.Milliseconds(), RepeatsAtLeast: repeatsAtLeast, ScanAtLeast: scanAtLeast, StarRuns: starRuns, StarAtLeast: starAtLeast,
 		SmallPerDay: smallPerDay, SmallScan: smallScan, FailuresPerDay: failuresPerDay, SharedBy: sharedBy, SharedAddresses: sharedAddresses,
 		AccessHistory: accessHistory, RepeatsCost: repeatsCost, CancelledCost: cancelledCost,
+		TextRuns: textRuns, TextCost: textCost, ParquetRatio: parquetRatio, LeastDPUs: leastDPUs,
+		CapacityRatio: strconv.FormatFloat(capacityRatio, 'f', -1, 64), CapacitySaving: capacitySaving,
 	}
+}
+
+// dpusFor returns how many DPUs a reservation is taken to have for so many
+// queries at a time: 40 for 10, 96 for 20, 240 for 30 and more in proportion
+// (Athena User Guide, "Determine capacity requirements"), in fours.
+func dpusFor(queries string) string {
+	return fmt.Sprintf("CASE WHEN %[1]s <= %[2]d THEN %[3]d WHEN %[1]s <= 10 THEN %[1]s * 4 WHEN %[1]s <= 20 THEN CAST(ceil(CAST(%[1]s AS DOUBLE) * 1.2e0) AS BIGINT) * 4 ELSE %[1]s * 8 END",
+		queries, leastDPUs/4, leastDPUs)
 }
 
 // PartitionColumns returns what the user says that tables are partitioned by.

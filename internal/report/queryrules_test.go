@@ -35,6 +35,22 @@ func (s *scene) run(minute float64, who, sql string, bytes int64, set func(*athe
 
 const gigabyte = 1 << 30
 
+// table adds an answer of the catalog, each a day after the one before, and
+// the first long before the window.
+func (s *scene) table(name, account, region, answer string) {
+	s.answers++
+	home := athenatrail.Partition{Date: athenatrail.DateOf(weekStart) - 300 + athenatrail.Date(s.answers), Account: account, Region: region}
+	s.catalog = append(s.catalog, athenatrail.Reference{Home: home, Kind: athenatrail.KindTable, ID: "awsdatacatalog." + name, Answer: answer})
+}
+
+// reserved makes an execution one on reserved capacity.
+func reserved(dpus float64, took time.Duration) func(*athenatrail.QueryExecution) {
+	return func(e *athenatrail.QueryExecution) {
+		e.DPUCount, e.CostBasis, e.Cost, e.BilledBytes, e.Currency = &dpus, athenatrail.BasisCapacity, nil, nil, ""
+		e.CompletionDateTime = e.SubmissionDateTime.Add(took)
+	}
+}
+
 // every runs a statement n times, one every so many minutes.
 func (s *scene) every(minutes float64, n int, who, sql string, bytes int64, set func(*athenatrail.QueryExecution)) (ids []string) {
 	for i := range n {
@@ -199,12 +215,110 @@ func TestQueryFindings(t *testing.T) {
 			s.run(5, "etl", sql, 1, in("finance", func(e *athenatrail.QueryExecution) { e.PersonKind = athenatrail.PersonService }))
 			return nil
 		}},
+		"no partition column named of a table of the catalog": {"unfiltered_partitions", "0.439453125", func(s *scene) []string {
+			s.table("sales.visits", accountA, "eu-west-1", `{"From":"glue","PartitionColumns":["year","hr"]}`)
+			s.table("sales.visits", accountB, "eu-west-1", `{"From":"glue","PartitionColumns":["nothing"]}`)
+			s.table("sales.other", "unknown", "unknown", `{"From":"glue","PartitionColumns":["nothing"]}`)
+			visits := func(e *athenatrail.QueryExecution) { e.TablesAccessed = []string{"awsdatacatalog.sales.visits"} }
+			s.every(5, 2, "alice", "SELECT 1 FROM sales.visits WHERE HR = '1'", 10*gigabyte, visits)
+			return []string{s.run(9, "bob", "SELECT 1 FROM sales.visits WHERE dt = 3", 100*gigabyte, visits)}
+		}},
+		"partition columns of what is gone, and of an earlier answer": {"unfiltered_partitions", nil, func(s *scene) []string {
+			s.table("sales.other", accountA, "eu-west-1", `{"From":"glue","PartitionColumns":["hr"]}`)
+			s.table("sales.other", accountA, "eu-west-1", `{"From":"glue","Gone":true}`)
+			s.run(9, "bob", "SELECT 1 FROM sales.other", 100*gigabyte, func(e *athenatrail.QueryExecution) { e.TablesAccessed = []string{"awsdatacatalog.sales.other"} })
+			return nil
+		}},
+		// 4,000 GB at 5 a terabyte, of which a third would do.
+		"a table of CSV": {"text_formats", "13.020833333", func(s *scene) []string {
+			s.table("sales.orders", accountA, "eu-west-1", `{"From":"glue","Format":"csv"}`)
+			s.table("sales.orders", accountB, "eu-west-1", `{"From":"glue","Format":"parquet"}`)
+			return s.every(5, 10, "alice", sql, 400*gigabyte, nil)
+		}},
+		"a table of JSON, by a file that names no account": {"text_formats", "13.020833333", func(s *scene) []string {
+			s.table("sales.orders", "unknown", "unknown", `{"From":"file","Format":"json"}`)
+			return s.every(5, 10, "alice", sql, 400*gigabyte, nil)
+		}},
+		"a table of CSV that is compressed": {"text_formats", nil, func(s *scene) []string {
+			s.table("sales.orders", accountA, "eu-west-1", `{"Compression":"gzip","From":"glue","Format":"csv"}`)
+			return s.every(5, 10, "alice", sql, 400*gigabyte, nil)
+		}},
+		"tables that are no text, read too rarely, for little, beside others, or written": {"text_formats", nil, func(s *scene) []string {
+			in := func(tables ...string) func(*athenatrail.QueryExecution) {
+				return func(e *athenatrail.QueryExecution) {
+					e.TablesAccessed = nil
+					for _, name := range tables {
+						e.TablesAccessed = append(e.TablesAccessed, "awsdatacatalog.sales."+name)
+					}
+				}
+			}
+			for _, name := range []string{"rare", "cheap", "joined", "written", "gone", "free"} {
+				s.table("sales."+name, accountA, "eu-west-1", `{"From":"glue","Format":"csv"}`)
+			}
+			s.table("sales.gone", accountA, "eu-west-1", `{"From":"glue","Gone":true}`)
+			s.table("sales.orders", accountA, "eu-west-1", `{"From":"glue","Format":"parquet"}`)
+			s.table("sales.iceberg", accountA, "eu-west-1", `{"From":"glue","Format":"iceberg"}`)
+			s.every(5, 9, "alice", sql, 400*gigabyte, in("rare"))
+			s.every(5, 20, "alice", sql, 10*gigabyte, in("cheap"))
+			s.every(5, 10, "alice", sql, 400*gigabyte, in("joined", "orders"))
+			s.every(5, 10, "alice", sql, 400*gigabyte, in("gone"))
+			s.every(5, 10, "alice", sql, 400*gigabyte, in("orders"))
+			s.every(5, 10, "alice", sql, 400*gigabyte, in("iceberg"))
+			s.every(5, 10, "alice", sql, 400*gigabyte, func(e *athenatrail.QueryExecution) { in("free")(e); free("FAILED")(e) })
+			s.every(5, 10, "alice", sql, 400*gigabyte, func(e *athenatrail.QueryExecution) { in("written")(e); e.TablesWritten = e.TablesAccessed })
+			return nil
+		}},
+		// Two hours at 9.765625 each; 24 DPUs for two hours cost 4.80.
+		"an hour that reserved DPUs would have served": {"on_demand_capacity", "14.73125", func(s *scene) []string {
+			return s.every(30, 4, "alice", sql, 1000*gigabyte, nil)
+		}},
+		// About 39.06 in an hour with twelve at a time, for whom 60 DPUs are taken: 6.
+		"many at a time": {"on_demand_capacity", "33.062461848", func(s *scene) []string {
+			ids := []string{}
+			for i := range 12 {
+				ids = append(ids, s.run(float64(i)/10, "alice", sql, 8000*gigabyte/12, func(e *athenatrail.QueryExecution) { e.CompletionDateTime = e.SubmissionDateTime.Add(20 * time.Minute) }))
+			}
+			return ids
+		}},
+		"cheap hours, little in all, and other work groups": {"on_demand_capacity", nil, func(s *scene) []string {
+			s.every(60, 40, "alice", sql, 450*gigabyte, nil)
+			s.run(10_001, "alice", sql, 1400*gigabyte, nil)
+			for i := range 5 {
+				s.run(9_001, "alice", sql, 500*gigabyte, func(e *athenatrail.QueryExecution) { e.WorkGroupName = fmt.Sprint("group ", i) })
+			}
+			s.run(5_001, "alice", sql, 9000*gigabyte, func(e *athenatrail.QueryExecution) { e.RegionName = "eu-west-3" }) // no price
+			s.run(5_001, "alice", sql, 9000*gigabyte, func(e *athenatrail.QueryExecution) { e.Currency = "EUR" })
+			return nil
+		}},
+		// Two hours with 40 DPUs at a time: 8; ten queries of 10 GB on demand: 0.48828125.
+		"capacity for little": {"reserved_capacity", "7.51171875", func(s *scene) []string {
+			ids := []string{}
+			for i := range 10 {
+				ids = append(ids, s.run(float64(i%5+i/5*60), "alice", sql, 10*gigabyte, reserved(8, 10*time.Minute)))
+			}
+			return ids
+		}},
+		"capacity that pays, of which bytes are not known, or for few hours": {"reserved_capacity", nil, func(s *scene) []string {
+			s.every(60, 20, "alice", sql, 2000*gigabyte, reserved(8, 10*time.Minute))
+			s.every(60, 20, "alice", sql, gigabyte, func(e *athenatrail.QueryExecution) {
+				reserved(8, 10*time.Minute)(e)
+				e.WorkGroupName = "unknown"
+				e.DataScannedBytes = nil
+			})
+			s.every(60, 4, "alice", sql, gigabyte, func(e *athenatrail.QueryExecution) { reserved(8, 10*time.Minute)(e); e.WorkGroupName = "short" })
+			return nil
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &scene{lakeDir: lakeDir{t: t, noRollup: true}}
 			evidence := c.build(s)
 			p := week
 			p.PartitionColumns = partitions
+			p.Prices = []Price{
+				{Region: "eu-west-1", From: "2016-11-30", Rank: 2, PerTB: "5", PerDPUHour: "0.3", Currency: "USD", Megabyte: 1 << 20, MegabytesPerTB: 1 << 20},
+				{Region: "eu-west-1", From: "2026-01-01", Rank: 0, PerDPUHour: "0.1", Currency: "USD", Megabyte: 1 << 20, MegabytesPerTB: 1 << 20},
+				{Region: "eu-west-1", From: "2027-01-01", Rank: 0, PerDPUHour: "9", Currency: "USD", Megabyte: 1 << 20, MegabytesPerTB: 1 << 20},
+			}
 			p.Where = []Condition{{Column: "rule", Value: c.rule}}
 			rows := answer(t, open(t, s.write(), Options{}), "findings", p)
 			if len(evidence) == 0 {

@@ -63,6 +63,7 @@ var kindsOf = map[string]map[string]string{
 	"tables":             touchedKinds("table_name"),
 	"databases_accessed": touchedKinds("database_accessed"),
 	"table_names":        conditionKinds(reflect.TypeFor[tableRow]()),
+	"catalog_grants":     conditionKinds(reflect.TypeFor[grantRow]()),
 }
 
 var rollupKinds = conditionKinds(reflect.TypeFor[athenatrail.UsageKey]())
@@ -246,9 +247,10 @@ func makeViews() []View {
 		},
 		{
 			Name: "workgroups", Summary: "work groups by cost, failures and latency",
-			Columns: columns(workGroup, account, region, people, wide(databases), measures(), spark(), wide(lastSeen)),
+			Columns: columns(workGroup, account, region, workGroupSettings(), people, wide(databases), measures(), spark(), wide(lastSeen)),
 			source:  "query_executions", rollup: true, before: true, Limit: manyRows,
 		},
+		accountsRanking(),
 		{
 			Name: "queries", Summary: "the most expensive executions, with their SQL",
 			Columns: columns(submitted, executionID, person, wide(personKind), wide(personSource),

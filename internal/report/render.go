@@ -78,10 +78,11 @@ type page struct {
 	Ranked     string
 	Limit      string
 	Top        int
-	since      time.Time
+	since, to  time.Time
 	argument   string
 	conditions []Condition
 	partitions []PartitionColumn
+	prices     []Price
 	args       []any
 }
 
@@ -107,6 +108,14 @@ func (p *page) Argument() string {
 // slack.
 func (p *page) DaysBefore(n int) string { return date(p.since.UTC().AddDate(0, 0, -n).Add(-slack)) }
 
+// DaysToEnd returns the TIMESTAMP literal of so many days before the window's
+// end.
+func (p *page) DaysToEnd(n int) string { return timestamp(p.to.AddDate(0, 0, -n)) }
+
+// DayOfEnd returns the DATE literal of so many days before the window's end,
+// with slack.
+func (p *page) DayOfEnd(n int) string { return date(p.to.UTC().AddDate(0, 0, -n).Add(-slack)) }
+
 // Keys returns the columns that the roll-up is grouped by.
 func (p *page) Keys() []string { return rollupKeys() }
 
@@ -124,6 +133,7 @@ func render(v View, p Params, zone *time.Location) (statement, error) {
 	pg := &page{
 		View: v, Buckets: latencyBuckets, Plain: plainKeys(v.By), conditions: p.Where,
 		Ranked: ranked(p, v.By), Top: p.Limit, Extra: v.extra, SQLOnly: v.sqlOnly, argument: p.Arg, partitions: p.PartitionColumns,
+		prices: p.Prices,
 	}
 	if p.Limit > 0 {
 		pg.Limit = fmt.Sprintf("LIMIT %d", p.Limit+1) // one more tells that there are more
@@ -152,7 +162,7 @@ func render(v View, p Params, zone *time.Location) (statement, error) {
 	pg.FirstDay, pg.LastDay = date(since.UTC().Add(-slack)), date(p.To.UTC().Add(slack))
 	pg.FirstTextDay, pg.LastTextDay = date(since.UTC().Add(-2*slack)), date(p.To.UTC().Add(2*slack))
 
-	pg.since = since
+	pg.since, pg.to = since, p.To
 	pg.FirstSparkDay, pg.LastSparkDay = pg.DaysBefore(sparkDays), date(p.To.UTC().AddDate(0, 0, sparkDays))
 	pg.AsOf = pg.To
 	if !p.CompleteTo.IsZero() {
@@ -295,12 +305,15 @@ var templates = template.Must(template.New("views").Funcs(template.FuncMap{
 
 	"unlessUnknown": unlessUnknown,
 	"jsonText":      jsonText,
+	"listLength":    listLength,
+	"listText":      listText,
 	"joined":        joined,
 	"duration":      durationText,
 	"severalOf":     severalOf,
 	"wholeDays":     wholeDays,
 
 	"databaseOfTable": databaseOfTable,
+	"dpusFor":         dpusFor,
 	"evidence":        evidenceOf,
 	"isAddress":       isAddress,
 	"isExecutor":      func() string { return isExecutor },

@@ -83,6 +83,8 @@ var tables = []table{
 	newTable("usage_rollup", "tables/usage_rollup_open", reflect.TypeFor[athenatrail.UsageRollup]()),
 	newTable("table_rollup", "tables/table_rollup_open", reflect.TypeFor[athenatrail.TableRollup]()),
 	newTable("query_texts", "facts/query_texts", reflect.TypeFor[athenatrail.QueryText](), "account_id", "region_name"),
+	newTable("reference", "facts/reference", reflect.TypeFor[athenatrail.Reference](), "account_id", "region_name"),
+	newTable("catalog", "facts/catalog", reflect.TypeFor[athenatrail.Reference](), "account_id", "region_name"),
 }
 
 func tableNamed(name string) table {
@@ -176,6 +178,12 @@ LEFT JOIN query_texts AS t
     AND t.dt = TRY_CAST(e.text_dt AS DATE)
     AND t.text_hash = e.text_hash`
 
+// joinedViews are the SQL views over tables.
+var joinedViews = []struct{ name, sql string }{
+	{"queries", queriesView}, {"accounts", accountsView}, {"work_groups", workGroupsView},
+	{"catalog_tables", catalogTablesView}, {"catalog_grants", catalogGrantsView},
+}
+
 // viewStatements returns the statements that make the lake's SQL views, and
 // whether each table has files is asked of has.
 func viewStatements(lake string, has func(table) (bool, error)) ([]string, error) {
@@ -191,7 +199,10 @@ func viewStatements(lake string, has func(table) (bool, error)) ([]string, error
 		}
 		statements = append(statements, "CREATE OR REPLACE VIEW "+t.name+" AS\n"+body)
 	}
-	return append(statements, "CREATE OR REPLACE VIEW queries AS\n"+queriesView), nil
+	for _, v := range joinedViews {
+		statements = append(statements, "CREATE OR REPLACE VIEW "+v.name+" AS\n"+v.sql)
+	}
+	return statements, nil
 }
 
 // quote returns s as an SQL text literal.

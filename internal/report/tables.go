@@ -13,9 +13,12 @@ import (
 
 // A tableRow names the columns by which a list of tables can be cut.
 type tableRow struct {
-	TableName  string `parquet:"table_name"`
-	AccountID  string `parquet:"account_id"`
-	RegionName string `parquet:"region_name"`
+	TableName   string `parquet:"table_name"`
+	AccountID   string `parquet:"account_id"`
+	RegionName  string `parquet:"region_name"`
+	KnownFrom   string `parquet:"known_from"`
+	TableType   string `parquet:"table_type"`
+	TableFormat string `parquet:"table_format"`
 }
 
 // touchedKinds are the conditions of views about what executions touched.
@@ -46,6 +49,7 @@ func tableViews() []View {
 		c.Title, c.Help = "whole "+c.Title, c.Help+"of the executions that touched it; each counts whole for every one that it touched, so that rows must not be added up"
 		return c
 	}
+	readers30 := wide(format.Column{Name: "readers_30_days", Title: "30 days", Kind: format.Count, Help: "different humans who read it in the 30 days before the window's end"})
 	tableName := format.Column{Name: "table_name", Title: "table", Kind: format.Text, Help: "catalog.database.table; the same name in another account or region is another table"}
 	databaseAccessed := format.Column{Name: "database_accessed", Title: "database", Kind: format.Text, Help: "catalog.database of the tables, whatever the query's own context was"}
 	wholeScanned, wholeCost := whole(format.Column{Name: scanned.Name, Title: "scanned", Kind: scanned.Kind}), whole(format.Column{Name: cost.Name, Title: "cost", Kind: cost.Kind})
@@ -59,7 +63,7 @@ func tableViews() []View {
 			Columns: columns(tableName, wide(databaseAccessed), wide(account), region,
 				format.Column{Name: "readers", Kind: format.Count, Help: "different humans who read it"},
 				format.Column{Name: "readers_per_day", Title: "a day", Kind: format.Number, Help: "humans who read it on a day, on average of all days of the window in the time zone asked for"},
-				wide(format.Column{Name: "readers_most", Title: "most", Kind: format.Count, Help: "humans who read it on the day with most of them"}),
+				wide(format.Column{Name: "readers_most", Title: "most", Kind: format.Count, Help: "humans who read it on the day with most of them"}), readers30,
 				wide(executions), wide(failed), reads, writes, wide(format.Column{Name: "writers", Kind: format.Count, Help: "different people and services that changed it"}),
 				wholeScanned, wholeCost, currency, wide(costBefore), change, wide(coverage),
 				lastRead, wide(format.Column{Name: "last_write", Title: "last write", Kind: format.Minute, Help: "in the window; start of the quarter hour"}), topTeam),
@@ -80,18 +84,25 @@ func tableViews() []View {
 			source: "query_executions", sqlOnly: true, Limit: manyRows, resolve: tableNamedBy,
 		},
 		{
-			Name: "unused", Summary: "tables that nobody read in the window, those first that cost most to write; only tables that some statement of the lake named",
+			Name: "unused", Summary: "tables that nobody read in the window, those first that cost most to write: those of the catalog where it is known, and those that some statement of the lake named",
 			Columns: columns(tableName, wide(databaseAccessed), wide(account), region,
-				format.Column{Name: "days_unread", Title: "unread", Kind: format.Count, Help: "whole days from the last read, or from when the lake first saw the table, to the window's end"},
+				format.Column{Name: "known_from", Title: "known from", Kind: format.Text, Help: "catalog: no statement of the lake named it; statements: the catalog does not have it, or was not asked; both"},
+				format.Column{Name: "days_unread", Title: "unread", Kind: format.Count, Help: "whole days to the window's end from the last read, or from when the lake first saw the table; of one that no statement named, from its creation, or from when the lake begins"},
 				format.Column{Name: "last_read", Title: "last read", Kind: format.Time, Help: "ever, as far as the lake goes back"},
-				format.Column{Name: "last_write", Title: "last write", Kind: format.Time, Help: "ever; of a table whose last change was DROP there is no row"},
+				format.Column{Name: "last_write", Title: "last write", Kind: format.Time, Help: "by a statement, ever; of a table whose last change was DROP there is no row"},
+				format.Column{Name: "table_bytes", Title: "size", Kind: format.Bytes, Help: "as the catalog's statistics have it, which a crawler or ANALYZE writes"},
+				format.Column{Name: "table_format", Title: "format", Kind: format.Text, Help: "of its files, by the catalog"},
+				wide(format.Column{Name: "table_type", Title: "type", Kind: format.Text, Help: "table, view or link, by the catalog"}),
+				wide(format.Column{Name: "created_at", Title: "created", Kind: format.Time, Help: "by the catalog"}),
+				wide(format.Column{Name: "updated_at", Title: "changed", Kind: format.Time, Help: "when its entry in the catalog changed last, which a write does that Athena knows nothing of"}),
 				format.Column{Name: "readers_before", Title: "readers before", Kind: format.Count, Help: "different humans who read it before the window"},
 				format.Column{Name: "writes", Kind: format.Count, Help: "executions that changed it in the window"},
 				wide(format.Column{Name: "writers", Kind: format.Count, Help: "different people and services that did"}),
 				format.Column{Name: "write_cost", Title: "write cost", Kind: format.Money, Help: "of these executions, each whole"}, currency,
-				wide(format.Column{Name: "first_seen", Title: "first seen", Kind: format.Time})),
+				wide(format.Column{Name: "first_seen", Title: "first seen", Kind: format.Time, Help: "the first statement that named it"})),
 			source: "table_names", Limit: manyRows,
 		},
+		unusedAccessView(),
 		{
 			Name: "patterns", Summary: "queries that are the same but for their literals: runs, people, cost, each, against the window before",
 			Columns: columns(format.Column{Name: "query_fingerprint", Title: "pattern", Kind: format.ID, Help: "of the SQL without literals, comments and white space; empty where the lake does not hold the SQL"},

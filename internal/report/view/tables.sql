@@ -59,6 +59,26 @@ daily AS (
     WHERE p.ranked AND p.cur AND NOT p.written AND p.person_kind = 'human'
     GROUP BY p.table_name, p.account_id, p.region_name, p.currency, d.day
 ),
+monthly AS (
+    SELECT table_name, account_id, region_name, count(DISTINCT person) AS readers
+    FROM (
+{{- if .Rollup}}
+        SELECT *
+        FROM table_rollup
+        WHERE dt >= {{.DayOfEnd 30}} AND dt <= {{.LastDay}} AND NOT written
+            AND slot >= {{.DaysToEnd 30}} AND slot < {{.To}}
+{{- else}}
+        SELECT e.*, 'sql' AS kind, t.table_name
+        FROM query_executions AS e
+        CROSS JOIN UNNEST(e.tables_accessed) AS t (table_name)
+        WHERE e.dt >= {{.DayOfEnd 30}} AND e.dt <= {{.LastDay}} AND NOT coalesce(contains(e.tables_written, t.table_name), false)
+            AND e.submission_date_time >= {{.DaysToEnd 30}} AND e.submission_date_time < {{.To}}
+{{- end}}
+    ) AS month
+    WHERE gap IS DISTINCT FROM 'not_started' AND person_kind = 'human' AND {{.Ranked}}
+        {{- .AndWhere}}
+    GROUP BY table_name, account_id, region_name
+),
 readers AS (
     SELECT table_name, account_id, region_name, currency, CAST(sum(readers) AS BIGINT) AS person_days, max(readers) AS most
     FROM daily
@@ -95,6 +115,7 @@ touched AS (
 )
 SELECT t.table_name, {{databaseOfTable "t.table_name"}} AS database_accessed, t.account_id, t.region_name,
     t.readers, round(CAST(coalesce(r.person_days, 0) AS DOUBLE) / {{len .Days}}e0, 2) AS readers_per_day, coalesce(r.most, 0) AS readers_most,
+    coalesce(o.readers, 0) AS readers_30_days,
     t.executions, t.failed, t.reads, t.writes, t.writers,
     t.data_scanned_bytes, t.cost, t.currency, t.cost_before,
     {{change "t.cost" "t.cost_before"}} AS cost_change_percent,
@@ -103,6 +124,7 @@ SELECT t.table_name, {{databaseOfTable "t.table_name"}} AS database_accessed, t.
 FROM touched AS t
 LEFT JOIN readers AS r
     ON r.table_name = t.table_name AND r.account_id = t.account_id AND r.region_name = t.region_name AND r.currency IS NOT DISTINCT FROM t.currency
+LEFT JOIN monthly AS o ON o.table_name = t.table_name AND o.account_id = t.account_id AND o.region_name = t.region_name
 LEFT JOIN teams AS m
     ON m.place = 1 AND m.table_name = t.table_name AND m.account_id = t.account_id AND m.region_name = t.region_name AND m.currency IS NOT DISTINCT FROM t.currency
 ORDER BY t.cost DESC NULLS LAST, t.data_scanned_bytes DESC NULLS LAST, t.executions DESC,

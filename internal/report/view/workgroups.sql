@@ -14,12 +14,15 @@ used AS (
     HAVING count(CASE WHEN cur THEN 1 END) > 0
 ),
 {{counted "used"}}
-SELECT w.work_group_name, w.account_id, w.region_name, w.people, w.databases,
+SELECT w.work_group_name, w.account_id, w.region_name,
+    g.bytes_scanned_cutoff, g.settings_enforced, g.engine_effective, g.work_group_state, w.people, w.databases,
     {{measures "w" "total"}},
     w.sessions, w.dpu_ms,
     w.last_seen
 FROM used_counted AS w
 LEFT JOIN total ON total.currency = w.currency
+LEFT JOIN work_groups AS g
+    ON g.account_id = w.account_id AND g.region_name = w.region_name AND g.work_group_name = w.work_group_name
 ORDER BY w.cost DESC NULLS LAST, w.data_scanned_bytes DESC, w.executions DESC,
     w.account_id NULLS LAST, w.region_name NULLS LAST, w.work_group_name NULLS LAST, w.currency NULLS LAST
 {{.Limit}}

@@ -1,12 +1,21 @@
 -- Executions that scanned much of a table and whose SQL names none of the
--- columns by which the user says it is partitioned, so that it cannot filter on
--- them. What those that name one scan on average is what these could have.
+-- columns by which it is partitioned, as the catalog or the user says, so that
+-- it cannot filter on them. What those that name one scan on average is what
+-- these could have.
+WITH {{template "listed" .}},
+partitioned AS (
+    SELECT c.table_name, c.account_id, c.region_name, lower(p.column_name) AS column_name
+    FROM listed AS c
+    CROSS JOIN UNNEST(c.partition_columns) AS p (column_name)
+    WHERE NOT c.gone
 {{- if .PartitionColumns}}
-WITH partitioned AS (
-    SELECT * FROM (VALUES
+    UNION ALL
+    SELECT p.table_name, 'unknown', 'unknown', p.column_name
+    FROM (VALUES
         {{range $i, $c := .PartitionColumns}}{{if $i}},
         {{end}}(lower(CAST({{$.Bind $c.Table}} AS VARCHAR)), lower(CAST({{$.Bind $c.Column}} AS VARCHAR))){{end}}
     ) AS p (table_name, column_name)
+{{- end}}
 ),
 texts AS (
     SELECT account_id, region_name, CAST(dt AS VARCHAR) AS text_dt, text_hash, lower(query_string) AS query_string
@@ -29,7 +38,7 @@ judged AS (
         r.data_scanned_bytes, r.cost, r.currency,
         max(CASE WHEN strpos(r.query_string, p.column_name) > 0 THEN 1 ELSE 0 END) AS named
     FROM reads AS r
-    JOIN partitioned AS p ON p.table_name = r.table_name
+    JOIN partitioned AS p ON p.table_name = r.table_name AND p.account_id IN (r.account_id, 'unknown') AND p.region_name IN (r.region_name, 'unknown')
     GROUP BY r.account_id, r.region_name, r.table_name, r.query_execution_id, r.event_id, r.query_fingerprint, r.person, r.team, r.submission_date_time,
         r.data_scanned_bytes, r.cost, r.currency
 ),
@@ -58,9 +67,3 @@ SELECT person, {{severalOf "team"}} AS team, min(submission_date_time) AS seen_a
     {{joined (evidence "query_execution_id") "place"}} AS evidence, account_id, region_name
 FROM unfiltered
 GROUP BY account_id, region_name, table_name, person, query_fingerprint, currency
-{{- else}}
-SELECT CAST(NULL AS VARCHAR) AS person, CAST(NULL AS VARCHAR) AS team, CAST(NULL AS TIMESTAMP) AS seen_at, CAST(NULL AS VARCHAR) AS what,
-    CAST(0 AS BIGINT) AS times, CAST(NULL AS DECIMAL(38,9)) AS cost, CAST(NULL AS DECIMAL(38,9)) AS saving, CAST(NULL AS VARCHAR) AS currency,
-    CAST(NULL AS VARCHAR) AS evidence, CAST(NULL AS VARCHAR) AS account_id, CAST(NULL AS VARCHAR) AS region_name
-WHERE false
-{{- end}}

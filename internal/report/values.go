@@ -1,0 +1,42 @@
+package report
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Values returns what stands in columns of usage in a window, for each the
+// values that occur most, at most so many. A column is one of [View.By] of the
+// view usage.
+func (d *DB) Values(ctx context.Context, columns []string, from, to time.Time, limit int) (map[string][]string, error) {
+	values := map[string][]string{}
+	var parts []string
+	for _, name := range columns {
+		if !slices.Contains(rollupKeys(), name) || rollupKinds[name] != "VARCHAR" {
+			return nil, fmt.Errorf("values: %w", unknown("column", name, rollupKeys()))
+		}
+		parts = append(parts, fmt.Sprintf("SELECT * FROM (SELECT %s AS name, %s AS value, sum(executions) AS n FROM used WHERE %s IS NOT NULL GROUP BY 2 ORDER BY 3 DESC, 2 LIMIT %d) AS %s_values",
+			quote(name), name, name, limit, name))
+	}
+	rows, err := d.db.QueryContext(ctx, fmt.Sprintf("WITH used AS (SELECT * FROM usage_rollup WHERE dt >= %s AND dt <= %s AND slot >= %s AND slot < %s)\n%s\nORDER BY name, n DESC, value",
+		date(from.UTC().Add(-slack)), date(to.UTC().Add(slack)), timestamp(from.Truncate(15*time.Minute)), timestamp(to), strings.Join(parts, "\nUNION ALL\n")))
+	if err != nil {
+		return nil, fmt.Errorf("values: %w", oneLine(err))
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name, value string
+		var n any
+		if err := rows.Scan(&name, &value, &n); err != nil {
+			return nil, fmt.Errorf("values: %w", oneLine(err))
+		}
+		values[name] = append(values[name], value)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("values: %w", oneLine(err))
+	}
+	return values, nil
+}
