@@ -103,19 +103,22 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 		}
 	},
 
-	// directory [denied]: starts an Identity Center and an organization and
-	// points the SDK at them, after athena.
+	// directory [denied|units-denied]: starts an Identity Center and an
+	// organization and points the SDK at them, after athena.
 	"directory": func(ts *testscript.TestScript, neg bool, args []string) {
 		config := directorytest.Config{
 			Stores: []directorytest.Store{{ID: "d-0123456789", Region: recentRegion, Users: []directorytest.User{{
 				ID: "d2f0c4a4-0000-4000-8000-000000000001", UserName: "rosa", DisplayName: "Rosa", Emails: []directorytest.Email{{Value: "Rosa@example.com", Primary: true}},
 			}}}},
-			Accounts: []directorytest.Account{{ID: recentAccount, Name: "analytics"}},
+			Accounts: []directorytest.Account{{ID: recentAccount, Name: "analytics", OU: "Root/Production/Data"}},
 			Managers: []string{recentAccount},
 			Keys:     map[string]string{recentKey: recentAccount},
 		}
-		if len(args) == 1 && args[0] == "denied" {
+		switch {
+		case len(args) == 1 && args[0] == "denied":
 			config.Deny = func(string, string) bool { return true }
+		case len(args) == 1 && args[0] == "units-denied":
+			config.Deny = func(operation, _ string) bool { return operation == "ListRoots" }
 		}
 		server := directorytest.Start(config)
 		ts.Defer(server.Close)

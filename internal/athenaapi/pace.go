@@ -16,6 +16,8 @@ const (
 	OpGetSession              = "GetSession"
 	OpGetCalculationExecution = "GetCalculationExecution"
 	OpListTagsForResource     = "ListTagsForResource"
+	OpGetWorkGroup            = "GetWorkGroup"
+	OpListWorkGroups          = "ListWorkGroups"
 )
 
 const (

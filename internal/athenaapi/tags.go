@@ -40,7 +40,8 @@ type tag struct{ Key, Value string }
 //
 // A work group without tags has an empty list. Throttling is waited out until
 // ctx is done. Errors are [ErrDenied] and [ErrNotFound], wrapped with what
-// Athena said, ctx's own, and those of the network.
+// Athena said and in the first case the permission that is missing, ctx's own,
+// and those of the network.
 func (c *Client) WorkGroupTags(ctx context.Context, name string) (tags string, err error) {
 	defer func() {
 		if err != nil {
@@ -55,14 +56,8 @@ func (c *Client) WorkGroupTags(ctx context.Context, name string) (tags string, e
 	var token *string
 	for page := 1; ; page++ {
 		next, err := c.tagPage(ctx, arn, token, byKey)
-		switch {
-		case err == nil:
-		case isDenied(err):
-			return "", fmt.Errorf("%w: %s", ErrDenied, messageOf(err))
-		case isNotFound(err), isInvalid(err) && saysNotFound(messageOf(err)):
-			return "", fmt.Errorf("%w: %s", ErrNotFound, messageOf(err))
-		default:
-			return "", err
+		if err != nil {
+			return "", workGroupError(err)
 		}
 		if next == "" {
 			break

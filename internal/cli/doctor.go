@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,24 +17,35 @@ import (
 	"github.com/athenatrail/athenatrail/internal/config"
 	"github.com/athenatrail/athenatrail/internal/format"
 	"github.com/athenatrail/athenatrail/internal/lake"
+	"github.com/athenatrail/athenatrail/internal/lookup"
 	"github.com/athenatrail/athenatrail/internal/setup"
 	"github.com/athenatrail/athenatrail/internal/source"
 )
 
 func (a *app) doctorCommand() *cobra.Command {
+	all := false
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check what can be reached, and which permission is missing",
 		Long: `Check the configuration, the lake, the sources, the credentials, and for every
 account and region configured that Athena may be asked: one line each, with the
 fix. It reads and writes nothing but a probe in the lake's place. Exit code 3
-means that a check failed.`,
-		Example: `  athenatrail doctor --source s3://my-trail-bucket --region eu-west-1`,
-		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.doctor(cmd.Context()) },
+means that a check failed.
+
+With --all-accounts it prints a table instead, of every account that the
+configuration, the events of the last 45 days and, where that may be asked, the
+organization name, in every region that it uses: whether its role can be taken,
+what collect may ask there, and the permission that is missing with the policy
+that has it. One account that fails holds up no other. Of the other checks only
+those that fail are said. It makes a few calls in each account and region.`,
+		Example: `  athenatrail doctor --source s3://my-trail-bucket --region eu-west-1
+  athenatrail doctor --all-accounts --assume-role 'arn:aws:iam::{account}:role/athenatrail-reader'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.doctor(cmd.Context(), all) },
 	}
 	c.Flags().StringArray("source", nil, "where log files are, repeatable")
 	c.Flags().Bool("no-details", false, "do not check that Athena can be asked")
+	c.Flags().BoolVar(&all, "all-accounts", false, "check every account that is known, in every region that it uses")
 	return c
 }
 
@@ -45,15 +58,23 @@ const (
 	checkNote   = "note"
 )
 
-func (a *app) doctor(ctx context.Context) error {
+func (a *app) doctor(ctx context.Context, all bool) error {
 	e, err := a.env(ctx)
 	if err != nil {
 		return err
 	}
 	d := &doctor{Env: e, stdin: a.stdin}
 	d.configuration()
+	d.environment(os.Environ())
 	d.lake(ctx)
 	d.sources(ctx)
+	if all {
+		failed, err := a.allAccounts(ctx, d)
+		if err == nil && failed {
+			return &exitError{code: exitIncomplete}
+		}
+		return err
+	}
 	if e.Details == config.DetailsAPI {
 		d.athena(ctx)
 	}
@@ -111,6 +132,21 @@ func (d *doctor) configuration() {
 	}
 }
 
+// environment names variables that look like ours and set nothing: a setting
+// under a name that nobody reads is missing, and nothing else says so.
+func (d *doctor) environment(environ []string) {
+	for _, v := range config.Unused(environ) {
+		switch {
+		case v.Empty:
+			d.note("environment", v.Name, "it is empty, and sets nothing", "give it a value, or unset it")
+		case v.Meant != "":
+			d.note("environment", v.Name, "it is no setting, and nothing reads it", "did you mean "+v.Meant+"?")
+		default:
+			d.note("environment", v.Name, "it is no setting, and nothing reads it", "athenatrail config lists those that there are")
+		}
+	}
+}
+
 func (d *doctor) lake(ctx context.Context) {
 	store, err := d.Store(ctx)
 	if err != nil {
@@ -141,11 +177,19 @@ func (d *doctor) lake(ctx context.Context) {
 
 func (d *doctor) sources(ctx context.Context) {
 	if len(d.Sources) == 0 {
-		d.note("source", "", "none is configured", "name one with --source, or as sources: in athenatrail.yaml")
+		d.note("source", "", "none is configured", "name one with --source, ATHENATRAIL_SOURCES, or sources: in athenatrail.yaml")
 	}
 	for _, spec := range d.Sources {
 		if spec == "-" {
 			d.note("source", spec, "standard input is not looked at", "")
+			continue
+		}
+		if strings.HasPrefix(spec, "sqs:") {
+			d.note("source", spec, "a queue is not looked at: that would hide its messages from who reads them", "")
+			continue
+		}
+		if strings.HasPrefix(spec, lookup.Name) {
+			d.lookups(ctx, spec)
 			continue
 		}
 		src, err := source.Parse(ctx, spec, source.Deps{Stdin: d.stdin, S3: d.S3, Lookback: d.Lookback})
@@ -155,6 +199,24 @@ func (d *doctor) sources(ctx context.Context) {
 		}
 		d.source(ctx, src)
 	}
+}
+
+// lookups looks events up in the own account.
+func (d *doctor) lookups(ctx context.Context, spec string) {
+	conn, err := d.AWS(ctx)
+	if err != nil {
+		d.failed("source", spec, err)
+		return
+	}
+	cfg, err := conn.Config(ctx, "", "")
+	if err == nil {
+		err = lookup.Allowed(ctx, cfg, time.Now())
+	}
+	if err != nil {
+		d.failed("source", spec, err)
+		return
+	}
+	d.ok("source", spec, "cloudtrail:LookupEvents answers in %s; --all-accounts asks in all", conn.Region())
 }
 
 // source lists a source up to its first log file, and opens that.

@@ -46,6 +46,9 @@ type Settings struct {
 	// Organizations says.
 	AccountNames map[string]string
 
+	// AccountOUs are the paths of accounts' organizational units likewise.
+	AccountOUs map[string]string
+
 	// Own are the principals, by their ARNs or their roles', under which
 	// athenatrail runs. Their calls are our own if the agent says so too.
 	Own []glob.Pattern
@@ -62,6 +65,11 @@ func (s *Settings) Hash() string {
 	if s.Teams.NeedsAccountNames() {
 		for _, id := range slices.Sorted(maps.Keys(s.AccountNames)) {
 			fmt.Fprintf(h, "account %s %q\n", id, s.AccountNames[id])
+		}
+	}
+	if s.Teams.NeedsAccountOUs() {
+		for _, id := range slices.Sorted(maps.Keys(s.AccountOUs)) {
+			fmt.Fprintf(h, "ou %s %q\n", id, s.AccountOUs[id])
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil))[:16]
@@ -108,6 +116,7 @@ type Day struct {
 
 	users       map[string]string // of Identity Center, with their store's ARN
 	accountName string
+	accountOU   string
 	tags        map[string]map[string]string // of work groups, by their names
 
 	pool  pool

@@ -70,13 +70,14 @@ func (d *Day) Issued(s *athenatrail.RoleSession) {
 func (d *Day) Reference(ref *athenatrail.Reference) {
 	switch ref.Kind {
 	case athenatrail.KindAccount:
-		var a struct{ Name string }
+		var a struct{ Name, OU string }
 		if json.Unmarshal([]byte(ref.Answer), &a) == nil && ref.ID == d.partition.Account {
-			d.accountName = bounded(a.Name)
+			// Name and OU may be told apart.
+			d.accountName, d.accountOU = cmp.Or(bounded(a.Name), d.accountName), cmp.Or(bounded(a.OU), d.accountOU)
 		}
 	case athenatrail.KindWorkGroup:
 		var g struct{ Tags []struct{ Key, Value string } }
-		if json.Unmarshal([]byte(ref.Answer), &g) == nil {
+		if json.Unmarshal([]byte(ref.Answer), &g) == nil && g.Tags != nil {
 			tags := make(map[string]string, len(g.Tags))
 			for _, t := range g.Tags {
 				tags[bounded(t.Key)] = bounded(t.Value)

@@ -21,6 +21,7 @@ func (d *Day) team(from *caller, workGroup string) string {
 	if !ok {
 		name, _, ok = d.settings.Teams.Of(&team.Call{
 			Person: from.Person, Role: from.RoleName, Account: d.partition.Account, AccountName: cmp.Or(d.settings.AccountNames[d.partition.Account], d.accountName),
+			AccountOU: cmp.Or(d.settings.AccountOUs[d.partition.Account], d.accountOU),
 			WorkGroup: workGroup, Tool: from.Tool, Tags: d.tags[workGroup],
 		}, d.partition.Date)
 		if !ok {

@@ -184,54 +184,11 @@ func TestThrottled(t *testing.T) {
 	if accounts, err := directory.Accounts(t.Context(), cfg); err != nil || len(accounts) != 9 {
 		t.Errorf("%d accounts, %v", len(accounts), err)
 	}
-	for _, operation := range []string{"DescribeUser", "ListAccounts"} {
+	for _, operation := range []string{"DescribeUser", "ListAccountsForParent"} {
 		if c := server.Counts(operation); c.Throttled == 0 {
 			t.Errorf("%s: %+v: the test shows less than it says", operation, c)
 		}
 	}
-}
-
-func TestAccounts(t *testing.T) {
-	config := directorytest.Config{Managers: []string{own}, PageSize: 3}
-	var want []athenatrail.Reference
-	for i := range 10 {
-		id := fmt.Sprintf("%012d", (i*7+3)%10)
-		config.Accounts = append(config.Accounts, directorytest.Account{ID: id, Name: "team " + id[11:]})
-		want = append(want, athenatrail.Reference{
-			Kind: athenatrail.KindAccount, ID: fmt.Sprintf("%012d", i), Answer: fmt.Sprintf(`{"Name":"team %d"}`, i),
-		})
-	}
-	config.Accounts = append(config.Accounts, directorytest.Account{ID: "../x", Name: "no account"})
-	_, conn := connect(t, config)
-	cfg, err := conn.Config(t.Context(), "", "eu-west-1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := directory.Accounts(t.Context(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("accounts (-want +got):\n%s", diff)
-	}
-}
-
-func TestAccountsRefused(t *testing.T) {
-	f := func(config directorytest.Config, denied bool, is error, want string) {
-		t.Helper()
-		_, conn := connect(t, config)
-		cfg, err := conn.Config(t.Context(), "", "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = directory.Accounts(t.Context(), cfg)
-		if err == nil || awsconn.Denied(err) != denied || is != nil && !errors.Is(err, is) || !strings.HasPrefix(err.Error(), want) {
-			t.Errorf("got  %v\nwant %s", err, want)
-		}
-	}
-	f(directorytest.Config{}, false, directory.ErrNoOrganization, "list the organization's accounts: the account is in no organization")
-	f(directorytest.Config{Accounts: []directorytest.Account{{ID: own}}, Managers: []string{other}}, true, nil,
-		"list the organization's accounts: not allowed to call ")
 }
 
 func TestCancelled(t *testing.T) {

@@ -25,19 +25,21 @@ const (
 	maxMistakes = 20   // of one file are told
 )
 
-// columns are those that a file may have, in any order. Only id is required.
-var columns = []string{"id", "name", "email", "team", "valid_from", "valid_to"}
+// A header says which columns a file may have, in any order. The first is
+// required, and one of the next so many.
+type header struct {
+	columns []string
+	said    int
+}
+
+var peopleHeader = header{[]string{"id", "name", "email", "team", "valid_from", "valid_to"}, 3}
 
 // ReadFile reads a directory of people from a file on disk, in the form of
 // [ReadCSV]. What is wrong is reported with file and line.
 func ReadFile(path string) (*identity.Directory, error) {
-	f, err := os.Open(path)
+	f, err := open(path)
 	if err != nil {
-		var pe *fs.PathError
-		if errors.As(err, &pe) {
-			err = pe.Err
-		}
-		return nil, fmt.Errorf("read directory %s: %w", path, err)
+		return nil, err
 	}
 	defer f.Close()
 	entries, err := ReadCSV(f, path)
@@ -49,6 +51,18 @@ func ReadFile(path string) (*identity.Directory, error) {
 		return nil, located(path, err)
 	}
 	return d, nil
+}
+
+func open(path string) (*os.File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		var pe *fs.PathError
+		if errors.As(err, &pe) {
+			err = pe.Err
+		}
+		return nil, fmt.Errorf("read directory %s: %w", path, err)
+	}
+	return f, nil
 }
 
 // located puts the line that an error of identity begins with behind the
@@ -70,22 +84,35 @@ func located(name string, err error) error {
 // All mistakes of the file, up to twenty, are reported with name and line, one
 // error each, joined. Whether rows contradict each other is
 // [identity.NewDirectory]'s to say.
-func ReadCSV(r io.Reader, name string) ([]identity.Entry, error) {
+func ReadCSV(r io.Reader, name string) (entries []identity.Entry, err error) {
+	err = readRows(r, name, peopleHeader, func(row *row) {
+		if e, ok := row.entry(); ok {
+			entries = append(entries, e)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return entries, nil
+}
+
+// readRows hands the rows of a CSV file to take. The error is every mistake of
+// the file, those that take tells too.
+func readRows(r io.Reader, name string, h header, take func(*row)) error {
 	limited := &io.LimitedReader{R: r, N: maxFile + 1}
 	buffered := bufio.NewReader(limited)
 	if start, _ := buffered.Peek(3); bytes.Equal(start, []byte("\xef\xbb\xbf")) {
 		buffered.Discard(3)
 	} else if bytes.HasPrefix(start, []byte{0xff, 0xfe}) || bytes.HasPrefix(start, []byte{0xfe, 0xff}) {
-		return nil, fmt.Errorf("%s:1: the text is UTF-16: want UTF-8, as in \"CSV UTF-8\" of a spreadsheet", name)
+		return fmt.Errorf("%s:1: the text is UTF-16: want UTF-8, as in \"CSV UTF-8\" of a spreadsheet", name)
 	}
-	f := &file{name: name, csv: csv.NewReader(buffered)}
+	f := &file{header: h, name: name, csv: csv.NewReader(buffered)}
 	f.csv.Comment = '#'
 	f.csv.FieldsPerRecord = -1 // counted here, to say what is wanted
 	f.csv.ReuseRecord = true
-	if !f.header() {
-		return nil, f.err()
+	if !f.readHeader() {
+		return f.err()
 	}
-	var entries []identity.Entry
 	for {
 		fields, line, more := f.next()
 		if !more {
@@ -95,24 +122,23 @@ func ReadCSV(r io.Reader, name string) ([]identity.Entry, error) {
 			f.mistake(line, "more than %d rows", maxRows)
 			break
 		}
-		if fields == nil {
-			continue
-		}
-		if e, ok := f.entry(fields, line); ok {
-			entries = append(entries, e)
+		switch {
+		case fields == nil:
+		case len(fields) < f.width || len(fields) > f.width && !allEmpty(fields[f.width:]):
+			f.mistake(line, "%d fields: want %d, as in the header", len(fields), f.width)
+		default:
+			take(&row{f, fields, line})
 		}
 	}
 	if limited.N == 0 {
-		return nil, fmt.Errorf("%s: larger than %d bytes", name, maxFile)
+		return fmt.Errorf("%s: larger than %d bytes", name, maxFile)
 	}
-	if err := f.err(); err != nil {
-		return nil, err
-	}
-	return entries, nil
+	return f.err()
 }
 
 // A file is one that is being read.
 type file struct {
+	header
 	name     string
 	csv      *csv.Reader
 	width    int   // fields in the header
@@ -167,10 +193,10 @@ func quoting(err *csv.ParseError) string {
 	return fmt.Sprintf("a quote in column %d does not stand right: want the whole field in quotes, and those within it doubled", err.Column)
 }
 
-// header reads the line of names.
-func (f *file) header() bool {
+// readHeader reads the line of names.
+func (f *file) readHeader() bool {
 	fields, line, more := f.next()
-	want := strings.Join(columns, ",")
+	want := strings.Join(f.columns, ",")
 	switch {
 	case !more && len(f.mistakes) == 0:
 		f.mistake(1, "the file is empty: want a first line of %s", want)
@@ -185,16 +211,16 @@ func (f *file) header() bool {
 		return false
 	}
 	f.width = len(fields)
-	f.places = slices.Repeat([]int{-1}, len(columns))
+	f.places = slices.Repeat([]int{-1}, len(f.columns))
 	known := 0
 	for i, field := range fields {
 		name := strings.ToLower(strings.TrimSpace(field))
-		c := slices.Index(columns, name)
+		c := slices.Index(f.columns, name)
 		switch {
 		case c < 0 && name == "" && allEmpty(fields[i:]):
 			continue // what spreadsheets leave behind the last column
 		case c < 0:
-			f.mistake(line, "unknown column %q: %s", clip(field), meant(name))
+			f.mistake(line, "unknown column %q: %s", clip(field), f.meant(name))
 		case f.places[c] >= 0:
 			f.mistake(line, "column %s stands here twice", name)
 		default:
@@ -208,62 +234,75 @@ func (f *file) header() bool {
 		f.mistake(line, "no header: want a first line of %s", want)
 	case len(f.mistakes) > 0:
 	case f.places[0] < 0:
-		f.mistake(line, "no column id")
-	case f.places[1] < 0 && f.places[2] < 0 && f.places[3] < 0:
-		f.mistake(line, "the ids say nothing: want a column name, email or team")
+		f.mistake(line, "no column %s", f.columns[0])
+	case !slices.ContainsFunc(f.places[1:1+f.said], func(place int) bool { return place >= 0 }):
+		said := f.columns[1 : 1+f.said]
+		f.mistake(line, "the %ss say nothing: want a column %s or %s", f.columns[0], strings.Join(said[:len(said)-1], ", "), said[len(said)-1])
 	}
 	return len(f.mistakes) == 0
 }
 
 // meant is what an unknown column was to be.
-func meant(name string) string {
-	for _, c := range columns {
+func (h header) meant(name string) string {
+	for _, c := range h.columns {
 		if len(name) > 1 && spelling.Distance(name, c) <= 2 {
 			return "did you mean " + c + "?"
 		}
 	}
-	return "want " + strings.Join(columns, ", ")
+	return "want " + strings.Join(h.columns, ", ")
 }
 
-// entry reads one row.
-func (f *file) entry(fields []string, line int) (e identity.Entry, ok bool) {
-	before := len(f.mistakes) + f.untold
-	if len(fields) < f.width || len(fields) > f.width && !allEmpty(fields[f.width:]) {
-		f.mistake(line, "%d fields: want %d, as in the header", len(fields), f.width)
-		return e, false
+// A row is one line of a file, with as many fields as the header.
+type row struct {
+	file   *file
+	fields []string
+	line   int
+}
+
+func (r *row) mistake(format string, args ...any) { r.file.mistake(r.line, format, args...) }
+
+// told is how many mistakes of the file were told so far.
+func (r *row) told() int { return len(r.file.mistakes) + r.file.untold }
+
+// get returns the text of a column, "" where the file lacks it.
+func (r *row) get(column int) string {
+	place := r.file.places[column]
+	if place < 0 {
+		return ""
 	}
-	get := func(column int) string {
-		if f.places[column] < 0 {
-			return ""
-		}
-		text := strings.TrimSpace(fields[f.places[column]])
-		if want := field(text); want != "" {
-			f.mistake(line, "%s %q: want %s", columns[column], clip(text), want)
-			return ""
-		}
-		return strings.Clone(text) // a row's fields share their memory
+	text := strings.TrimSpace(r.fields[place])
+	if want := field(text); want != "" {
+		r.mistake("%s %q: want %s", r.file.columns[column], clip(text), want)
+		return ""
 	}
-	day := func(column int) athenatrail.Date {
-		text := get(column)
-		if text == "" {
-			return 0
-		}
-		d, err := athenatrail.ParseDate(text)
-		if err != nil || d <= 0 {
-			f.mistake(line, "%s %q: want a day such as 2026-11-03", columns[column], clip(text))
-		}
-		return d
+	return strings.Clone(text) // a row's fields share their memory
+}
+
+func (r *row) day(column int) athenatrail.Date {
+	text := r.get(column)
+	if text == "" {
+		return 0
 	}
-	e = identity.Entry{ID: get(0), Name: get(1), Email: get(2), Team: get(3), From: day(4), To: day(5), Line: line}
-	if len(f.mistakes)+f.untold > before {
+	d, err := athenatrail.ParseDate(text)
+	if err != nil || d <= 0 {
+		r.mistake("%s %q: want a day such as 2026-11-03", r.file.columns[column], clip(text))
+	}
+	return d
+}
+
+// entry reads a row of people.
+func (r *row) entry() (e identity.Entry, ok bool) {
+	before := r.told()
+	e = identity.Entry{ID: r.get(0), Name: r.get(1), Email: r.get(2), Team: r.get(3), From: r.day(4), To: r.day(5), Line: r.line}
+	if r.told() > before {
 		return e, false
 	}
 	if e.ID == "" {
-		f.mistake(line, "no id")
+		r.mistake("no id")
 	} else if _, err := identity.NewDirectory([]identity.Entry{e}); err != nil {
-		f.tell(located(f.name, err))
+		r.file.tell(located(r.file.name, err))
 	}
-	return e, len(f.mistakes)+f.untold == before
+	return e, r.told() == before
 }
 
 // field returns what is wanted instead of a field's text, or "".

@@ -1,7 +1,8 @@
-// Package directory asks who is behind an id: a file of people that somebody
-// keeps, the users of IAM Identity Center, and the accounts of an
-// organization. The file is read whole, see [ReadCSV]; what AWS says is one
-// fact for each id, of no more personal data than reports show.
+// Package directory asks who is behind an id: files of people and of accounts
+// that somebody keeps, the users of IAM Identity Center, and the accounts of
+// an organization with their organizational units. Files are read whole, see
+// [ReadCSV] and [ReadAccountsCSV]; what AWS says is one fact for each id, of no
+// more personal data than reports show.
 package directory
 
 import (
@@ -15,15 +16,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-const (
-	// perSecond is how many calls each service is asked, of quotas that the
-	// organization shares with those who sign in. AWS documents no number for
-	// either of the two operations.
-	perSecond = 5
+// perSecond is how many calls each service is asked, of quotas that the
+// organization shares with those who sign in. AWS documents no number for any
+// of the operations. Tests raise it.
+var perSecond = 5
 
-	// maxReply is the most that is read of one reply, in bytes.
-	maxReply = 1 << 20
-)
+// maxReply is the most that is read of one reply, in bytes.
+const maxReply = 1 << 20
 
 // A boundedClient reads no more than maxReply of a reply: the SDK would take
 // any.

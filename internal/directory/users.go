@@ -110,7 +110,7 @@ func (u *Users) store(ctx context.Context, arn string) (*store, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	s := &store{id: m[2], region: cfg.Region, pace: rate.NewLimiter(perSecond, perSecond)}
+	s := &store{id: m[2], region: cfg.Region, pace: rate.NewLimiter(rate.Limit(perSecond), perSecond)}
 	if err != nil {
 		s.err = fmt.Errorf("identity store %s: %w", s.id, err)
 	} else {

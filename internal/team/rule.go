@@ -20,6 +20,7 @@ const (
 	fieldPerson       = "person"
 	fieldRole         = "role"
 	fieldAccount      = "account"
+	fieldOU           = "ou"
 	fieldWorkGroup    = "work_group"
 	fieldWorkGroupTag = "work_group_tag"
 	fieldTool         = "tool"
@@ -67,7 +68,7 @@ func New(rules []Rule) (*Rules, error) {
 }
 
 func (u *rule) matchesAll() bool {
-	return u.person == nil && u.role == nil && u.account == nil && u.accountName == nil && u.workGroup == nil &&
+	return u.person == nil && u.role == nil && u.account == nil && u.accountName == nil && u.accountOU == nil && u.workGroup == nil &&
 		u.tool == nil && u.tagKey == "" && u.from == 0 && u.to == 0
 }
 
@@ -97,6 +98,7 @@ func (r Rule) compile() (rule, *RuleError) {
 		{fieldPerson, r.Person, oneLine},
 		{fieldRole, r.Role, roleText},
 		{fieldAccount, r.Account, accountText},
+		{fieldOU, r.OU, ouText},
 		{fieldWorkGroup, r.WorkGroup, workGroupText},
 		{fieldWorkGroupTag, r.WorkGroupTag, tagText},
 		{fieldTool, r.Tool, oneLine},
@@ -112,6 +114,7 @@ func (r Rule) compile() (rule, *RuleError) {
 		return u, &RuleError{Field: fieldTo, Value: r.To.String(), Want: "a day after from, which is " + r.From.String()}
 	}
 	u.person, u.role, u.workGroup, u.tool = given(r.Person), given(r.Role), given(r.WorkGroup), given(r.Tool)
+	u.accountOU = given(r.OU)
 	if isID(r.Account) {
 		u.account = given(r.Account)
 	} else {
@@ -170,6 +173,15 @@ func workGroupText(s string) string {
 func accountText(s string) string {
 	if digits := strings.Trim(s, "0123456789") == ""; digits && len(s) != 12 {
 		return "an account's 12 digits with their leading zeros, its name, or a pattern of either"
+	}
+	return oneLine(s)
+}
+
+// ouText takes a path of names. An id, or a slash around it, would never match,
+// and be no error.
+func ouText(s string) string {
+	if strings.HasPrefix(s, "/") || strings.HasSuffix(s, "/") || strings.HasPrefix(s, "ou-") {
+		return "the path of an organizational unit from the root on, such as Root/Production/*"
 	}
 	return oneLine(s)
 }

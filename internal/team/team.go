@@ -32,6 +32,10 @@ type Rule struct {
 	// other with its name.
 	Account string
 
+	// OU is compared with the path of the account's organizational unit, such
+	// as Root/Production/Data.
+	OU string
+
 	WorkGroup string
 
 	// WorkGroupTag is key=value, where the value is a pattern, or a key: the
@@ -52,6 +56,7 @@ type Call struct {
 	Role        string
 	Account     string // 12 digits
 	AccountName string
+	AccountOU   string // its organizational unit's path
 	WorkGroup   string
 	Tags        map[string]string // of the work group
 	Tool        string
@@ -68,7 +73,7 @@ type rule struct {
 	team     string
 	from, to athenatrail.Date
 
-	person, role, account, accountName, workGroup, tool *glob.Pattern // nil: any
+	person, role, account, accountName, accountOU, workGroup, tool *glob.Pattern // nil: any
 
 	tagKey   string // empty: any
 	tagValue *glob.Pattern
@@ -81,11 +86,12 @@ func (r *Rules) Of(c *Call, on athenatrail.Date) (team string, index int, ok boo
 		return "", 0, false
 	}
 	person, role := glob.Lower(c.Person), glob.Lower(c.Role)
-	name, group, tool := glob.Lower(c.AccountName), glob.Lower(c.WorkGroup), glob.Lower(c.Tool)
+	name, ou := glob.Lower(c.AccountName), glob.Lower(c.AccountOU)
+	group, tool := glob.Lower(c.WorkGroup), glob.Lower(c.Tool)
 	for i := range r.rules {
 		u := &r.rules[i]
 		if u.holds(on) && fits(u.person, person) && fits(u.role, role) && fits(u.account, c.Account) &&
-			fits(u.accountName, name) && fits(u.workGroup, group) && fits(u.tool, tool) {
+			fits(u.accountName, name) && fits(u.accountOU, ou) && fits(u.workGroup, group) && fits(u.tool, tool) {
 			if team, ok := u.byTag(c.Tags); ok {
 				return team, i, true
 			}
@@ -131,6 +137,12 @@ func (r *Rules) NeedsAccountNames() bool {
 	return r.some(func(u *rule) bool { return u.accountName != nil })
 }
 
+// NeedsAccountOUs reports whether a rule asks for an account's organizational
+// unit.
+func (r *Rules) NeedsAccountOUs() bool {
+	return r.some(func(u *rule) bool { return u.accountOU != nil })
+}
+
 func (r *Rules) some(is func(*rule) bool) bool {
 	if r == nil {
 		return false
@@ -158,6 +170,9 @@ func (r *Rules) Hash() string {
 				} else {
 					fmt.Fprintf(h, "%q\n", p)
 				}
+			}
+			if u.accountOU != nil { // rules without it keep the hash that they had before it came
+				fmt.Fprintf(h, "ou %q\n", u.accountOU)
 			}
 		}
 	}

@@ -31,7 +31,7 @@ func rules(t testing.TB, r ...Rule) *Rules {
 func TestOneRule(t *testing.T) {
 	const today = "2026-05-04"
 	call := Call{
-		Person: "rosa@example.com", Role: "Analyst", Account: "111122223333", AccountName: "Analytics-Prod",
+		Person: "rosa@example.com", Role: "Analyst", Account: "111122223333", AccountName: "Analytics-Prod", AccountOU: "Root/Production/Data",
 		WorkGroup: "etl", Tool: "dbt", Tags: map[string]string{"team": "Growth", "empty": "", "broken": "a\nb", "cost": "cc-42=x"},
 	}
 	f := func(r Rule, want string) {
@@ -56,6 +56,11 @@ func TestOneRule(t *testing.T) {
 	f(Rule{Account: "analytics-*"}, "data")
 	f(Rule{Account: "*"}, "data")
 	f(Rule{Account: "sandbox"}, "")
+	f(Rule{OU: "root/production/*"}, "data")
+	f(Rule{OU: "Root/Production*"}, "data")
+	f(Rule{OU: "Root/Production"}, "")
+	f(Rule{OU: "*/Data", Account: "analytics-*"}, "data")
+	f(Rule{OU: "*/Data", Account: "sandbox"}, "")
 	f(Rule{WorkGroup: "e?l"}, "data")
 	f(Rule{WorkGroup: "primary"}, "")
 	f(Rule{Tool: "dbt"}, "data")

@@ -255,13 +255,59 @@ type workGroupJSON struct {
 	Description   string            `json:",omitempty"`
 	CreationTime  Epoch             `json:"CreationTime,omitzero"`
 	Configuration *workGroupDetails `json:",omitempty"`
+
+	IdentityCenterApplicationArn string `json:",omitempty"`
 }
 
 type workGroupDetails struct {
 	EnforceWorkGroupConfiguration   bool
 	PublishCloudWatchMetricsEnabled bool
+	RequesterPaysEnabled            bool
 	BytesScannedCutoffPerQuery      int64 `json:",omitempty"`
 	EngineVersion                   EngineVersion
+	ExecutionRole                   string            `json:",omitempty"`
+	ResultConfiguration             *workGroupResult  `json:",omitempty"`
+	EngineConfiguration             *workGroupEngine  `json:",omitempty"`
+	IdentityCenterConfiguration     *workGroupTrusted `json:",omitempty"`
+}
+
+type workGroupResult struct {
+	OutputLocation          string               `json:",omitempty"`
+	EncryptionConfiguration *workGroupEncryption `json:",omitempty"`
+}
+
+type workGroupEncryption struct {
+	EncryptionOption string
+	KmsKey           string `json:",omitempty"`
+}
+
+type workGroupEngine struct{ SparkProperties map[string]string }
+
+type workGroupTrusted struct{ EnableIdentityCenter bool }
+
+// details are what GetWorkGroup tells beyond [WorkGroup.wire].
+func (g WorkGroup) details() *workGroupDetails {
+	d := &workGroupDetails{
+		EnforceWorkGroupConfiguration:   g.Name != primary && !g.NotEnforced,
+		PublishCloudWatchMetricsEnabled: g.Name != primary,
+		RequesterPaysEnabled:            g.RequesterPays,
+		BytesScannedCutoffPerQuery:      g.BytesScannedCutoff,
+		EngineVersion:                   EngineVersion{"AUTO", cmp.Or(g.Engine, "Athena engine version 3")},
+		ExecutionRole:                   g.ExecutionRole,
+	}
+	if g.OutputLocation != "" || g.EncryptionOption != "" {
+		d.ResultConfiguration = &workGroupResult{OutputLocation: g.OutputLocation}
+		if g.EncryptionOption != "" {
+			d.ResultConfiguration.EncryptionConfiguration = &workGroupEncryption{g.EncryptionOption, g.KMSKey}
+		}
+	}
+	if len(g.SparkProperties) > 0 {
+		d.EngineConfiguration = &workGroupEngine{g.SparkProperties}
+	}
+	if g.IdentityCenterApplication != "" {
+		d.IdentityCenterConfiguration = &workGroupTrusted{true}
+	}
+	return d
 }
 
 func (g WorkGroup) wire() workGroupJSON {
@@ -304,12 +350,7 @@ func (s *Server) getWorkGroup(c Call, _ request) (any, *apiError) {
 		return nil, refused
 	}
 	w := g.wire()
-	w.Configuration = &workGroupDetails{
-		EnforceWorkGroupConfiguration:   g.Name != primary,
-		PublishCloudWatchMetricsEnabled: g.Name != primary,
-		BytesScannedCutoffPerQuery:      g.BytesScannedCutoff,
-		EngineVersion:                   EngineVersion{"AUTO", "Athena engine version 3"},
-	}
+	w.Configuration, w.IdentityCenterApplicationArn = g.details(), g.IdentityCenterApplication
 	return struct{ WorkGroup workGroupJSON }{w}, nil
 }
 

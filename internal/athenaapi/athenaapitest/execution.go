@@ -178,4 +178,24 @@ type WorkGroup struct {
 
 	// BytesScannedCutoff is BytesScannedCutoffPerQuery; 0 means none.
 	BytesScannedCutoff int64
+
+	// NotEnforced is the opposite of EnforceWorkGroupConfiguration. Primary,
+	// as AWS makes it, enforces nothing anyhow.
+	NotEnforced bool
+
+	// Engine is the version that runs; empty means "Athena engine version 3".
+	Engine string
+
+	OutputLocation   string // s3://bucket/path/
+	EncryptionOption string // SSE_S3, SSE_KMS, CSE_KMS
+	KMSKey           string
+	RequesterPays    bool
+	ExecutionRole    string // of Athena for Apache Spark
+
+	// SparkProperties are free to hold secrets: a reader must not keep them.
+	SparkProperties map[string]string
+
+	// IdentityCenterApplication is the ARN of the application that a work
+	// group with trusted identities belongs to.
+	IdentityCenterApplication string
 }

@@ -11,7 +11,6 @@ import (
 	"net/http/httptest"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -22,6 +21,7 @@ import (
 type Config struct {
 	Stores   []Store
 	Accounts []Account         // of the organization; none: there is no organization
+	Units    []string          // paths of organizational units beside those that accounts are in
 	Managers []string          // accounts that may list them
 	Keys     map[string]string // access key id -> account
 
@@ -32,7 +32,11 @@ type Config struct {
 	PerSecond float64
 	Burst     int
 
-	PageSize int // of ListAccounts; zero is 20, the most that AWS gives
+	PageSize int // of the lists of Organizations; zero is 20, the most that AWS gives
+
+	// Fault says what goes wrong with a call before it is looked at: nil for
+	// nothing.
+	Fault func(operation string) error
 }
 
 // A Store is an identity store.
@@ -55,8 +59,9 @@ type Email struct {
 	Primary     bool
 }
 
-// An Account is one of the organization.
-type Account struct{ ID, Name string }
+// An Account is one of the organization. OU is the path of its unit; empty is
+// Root. State is empty for ACTIVE.
+type Account struct{ ID, Name, OU, State string }
 
 // Counts is what an operation was asked.
 type Counts struct{ Requests, Throttled int }
@@ -117,6 +122,10 @@ type operation struct {
 var operations = map[string]operation{
 	"AWSIdentityStore.DescribeUser":          {"identitystore", (*Server).describeUser},
 	"AWSOrganizationsV20161128.ListAccounts": {"organizations", (*Server).listAccounts},
+	"AWSOrganizationsV20161128.ListRoots":    {"organizations", (*Server).listRoots},
+
+	"AWSOrganizationsV20161128.ListAccountsForParent":            {"organizations", (*Server).listAccountsForParent},
+	"AWSOrganizationsV20161128.ListOrganizationalUnitsForParent": {"organizations", (*Server).listUnits},
 }
 
 // A refusal is an error under the name that AWS gives it.
@@ -169,6 +178,11 @@ func (s *Server) serve(r *http.Request) (any, *refusal) {
 	_, name, _ := strings.Cut(target, ".")
 	if !s.take(name, account) {
 		return nil, &refusal{http.StatusBadRequest, throttles[op.service], "Rate exceeded", nil}
+	}
+	if s.config.Fault != nil {
+		if err := s.config.Fault(name); err != nil {
+			return nil, &refusal{http.StatusInternalServerError, "ServiceException", err.Error(), nil}
+		}
 	}
 	if s.config.Deny != nil && s.config.Deny(name, account) {
 		return nil, refuse("AccessDeniedException", "User: arn:aws:iam::"+account+":user/reader is not authorized to perform: "+op.service+":"+name)
@@ -238,57 +252,4 @@ func (s *Server) describeUser(c call) (any, *refusal) {
 		}, nil
 	}
 	return nil, missing("USER", in.UserId)
-}
-
-// listAccounts numbers its pages. AWS's tokens are opaque, and it may give a
-// page without accounts that is not the last: so is the second one here.
-func (s *Server) listAccounts(c call) (any, *refusal) {
-	var in struct {
-		MaxResults *int
-		NextToken  *string
-	}
-	if err := json.Unmarshal(c.body, &in); err != nil {
-		return nil, refuse("SerializationException", err.Error())
-	}
-	if len(s.config.Accounts) == 0 {
-		return nil, refuse("AWSOrganizationsNotInUseException", "Your account is not a member of an organization.")
-	}
-	if !slices.Contains(s.config.Managers, c.account) {
-		return nil, refuse("AccessDeniedException", "You don't have permissions to access this resource.")
-	}
-	size, page := s.config.PageSize, 0
-	if in.MaxResults != nil {
-		if *in.MaxResults < 1 || *in.MaxResults > maxPage {
-			return nil, refuse("InvalidInputException", "You specified an invalid value.")
-		}
-		size = min(size, *in.MaxResults)
-	}
-	if in.NextToken != nil {
-		text, ours := strings.CutPrefix(*in.NextToken, "page-")
-		n, err := strconv.Atoi(text)
-		if !ours || err != nil || n < 1 {
-			return nil, refuse("InvalidInputException", "You provided an invalid NextToken.")
-		}
-		page = n
-	}
-	// Page 0 is the first, 1 the empty one, 2 goes on behind the first.
-	from := min(max(page-1, 0)*size, len(s.config.Accounts))
-	to := min(from+size, len(s.config.Accounts))
-	if page == 1 {
-		from = min(size, len(s.config.Accounts))
-		to = from
-	}
-	accounts := []map[string]any{}
-	for _, a := range s.config.Accounts[from:to] {
-		accounts = append(accounts, map[string]any{
-			"Id": a.ID, "Name": a.Name, "Email": "owner+" + a.ID + "@example.com",
-			"Arn": "arn:aws:organizations::" + c.account + ":account/o-exampleorgid/" + a.ID, "Status": "ACTIVE", "State": "ACTIVE",
-			"JoinedMethod": "CREATED", "JoinedTimestamp": 1767225600.5,
-		})
-	}
-	out := map[string]any{"Accounts": accounts}
-	if to < len(s.config.Accounts) {
-		out["NextToken"] = "page-" + strconv.Itoa(page+1)
-	}
-	return out, nil
 }
