@@ -7,7 +7,7 @@ TOOLS := .tools/bin
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: build demo test soak check lint race bench servers clean
+.PHONY: build demo test soak check lint race bench servers lambda deploy clean
 
 build:
 	$(GO) build -o $(BIN) ./cmd/athenatrail
@@ -41,11 +41,28 @@ lint:
 # All but the packages that link DuckDB, whose C++ the race detector cannot see
 # into.
 race:
-	$(GO) test -race -short -timeout 30m $$($(GO) list ./... | grep -v -e internal/report -e internal/cli -e cmd/athenatrail -e internal/bench)
+	$(GO) test -race -short -timeout 30m $$($(GO) list ./... | grep -v -e internal/report -e internal/health -e internal/evidence -e internal/web -e internal/cli -e cmd/athenatrail -e internal/bench)
 
 # Measures on generated input and writes docs/performance.md. Takes minutes.
 bench:
 	$(GO) run ./internal/bench
+
+# The package of the Lambda functions: bin/athenatrail-lambda-$(LAMBDA_ARCH).zip.
+LAMBDA_ARCH ?= arm64
+LAMBDA_ZIP := bin/athenatrail-lambda-$(LAMBDA_ARCH).zip
+LAMBDA_VERSION ?= $(shell git describe --always --dirty 2>/dev/null || echo devel)
+ZIPPER := github.com/aws/aws-lambda-go/cmd/build-lambda-zip@v1.55.1
+
+lambda:
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(LAMBDA_ARCH) $(GO) build -trimpath -buildvcs=false -tags lambda.norpc \
+		-ldflags '-s -w -X main.version=$(LAMBDA_VERSION)' -o bin/lambda-$(LAMBDA_ARCH)/bootstrap ./cmd/athenatrail-lambda
+	$(GO) run $(ZIPPER) -o $(LAMBDA_ZIP) bin/lambda-$(LAMBDA_ARCH)/bootstrap
+
+# Uploads the package and the templates with the AWS CLI, and makes or changes
+# the stack: make deploy CODE_BUCKET=... S3_BUCKET=... TRAIL_BUCKET=...
+# See docs/deploy.md.
+deploy: lambda
+	LAMBDA_ZIP=$(LAMBDA_ZIP) LAMBDA_ARCH=$(LAMBDA_ARCH) deploy/deploy.sh
 
 clean:
 	rm -rf bin athenatrail-demo bench-data

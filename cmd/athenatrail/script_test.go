@@ -245,8 +245,9 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 }
 
 // emptyViews have no rows of the recent trail, which holds no refusal, no job of
-// a tool, no notebook and nothing to be found fault with.
-var emptyViews = []string{"denied", "jobs", "notebooks", "calculations", "findings"}
+// a tool, no notebook and nothing to be found fault with; nor is it told who
+// holds access.
+var emptyViews = []string{"denied", "jobs", "notebooks", "calculations", "findings", "unused-access"}
 
 // snapshotsKey is where a script keeps its snapshots, by the lake's name.
 type snapshotsKey struct{}

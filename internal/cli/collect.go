@@ -21,6 +21,7 @@ import (
 	"github.com/athenatrail/athenatrail/internal/collect"
 	"github.com/athenatrail/athenatrail/internal/config"
 	"github.com/athenatrail/athenatrail/internal/format"
+	"github.com/athenatrail/athenatrail/internal/lookup"
 	"github.com/athenatrail/athenatrail/internal/setup"
 	"github.com/athenatrail/athenatrail/internal/source"
 )
@@ -43,9 +44,11 @@ func (a *app) collectCommand() *cobra.Command {
 they do not hold (SQL, bytes, state), and bring the lake up to date. Running it
 again changes nothing; running it in two places at once is safe.
 
-A source is a folder or file of log files, - for standard input, or
-s3://bucket[/prefix]. Log files may be compressed or not, of one account or an
-organization. A bucket is listed from where the last run came to, less the
+A source is a folder or file of log files, - for standard input,
+s3://bucket[/prefix], sqs:URL of a queue that is told of new log files, or
+lookup-events, which asks CloudTrail's own history of 90 days in each account
+and region and needs no trail. Log files may be compressed or not, of one
+account or an organization. A bucket is listed from where the last run came to, less the
 look-back; --from and --to bound instead when the log files were delivered, by
 day, and log files of the look-back after --to are read too, since some come
 late.
@@ -62,12 +65,14 @@ tries again what could not be fetched or asked; a damaged log file is read again
 when it changes.`,
 		Example: `  athenatrail collect --source s3://my-trail-bucket --assume-role 'arn:aws:iam::{account}:role/athenatrail'
   athenatrail collect --source ./AWSLogs --no-details
-  zcat *.json.gz | athenatrail collect --source -`,
+  zcat *.json.gz | athenatrail collect --source -
+  athenatrail collect --source lookup-events --region eu-west-1 --from 30d --dry-run
+  athenatrail collect --source sqs:https://sqs.eu-west-1.amazonaws.com/111122223333/trail --follow`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.collect(cmd.Context(), o) },
 	}
 	f := c.Flags()
-	f.StringArray("source", nil, "where log files are, repeatable: a folder or file, -, or s3://bucket[/prefix]")
+	f.StringArray("source", nil, "where records are, repeatable: a folder or file, -, s3://bucket[/prefix], sqs:URL or lookup-events")
 	f.StringVar(&o.from, "from", "", "read log files delivered from this day on: 2026-11-01, 7d, yesterday")
 	f.StringVar(&o.to, "to", "", "read log files delivered before this day")
 	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be read and asked, and do nothing")
@@ -94,12 +99,24 @@ func (a *app) collect(ctx context.Context, o collectOptions) error {
 	if err != nil {
 		return err
 	}
-	sources, err := e.OpenSources(ctx, a.stdin)
+	life := ctx
+	if o.follow { // on being stopped, what was received is stored first
+		life = context.WithoutCancel(ctx)
+	}
+	ways, err := e.Ways(life, a.stdin, from, to)
 	if err != nil {
 		return err
 	}
 	if o.follow {
-		return a.follow(ctx, e, o, sources)
+		return a.follow(ctx, e, o, ways)
+	}
+	if o.dryRun {
+		if err := a.foreseeFeeds(ctx, ways.Feeds); err != nil {
+			return err
+		}
+		if len(ways.Sources) == 0 {
+			return nil
+		}
 	}
 	var sum *collect.Summary
 	for more := true; more; { // a queue is emptied in parts
@@ -107,7 +124,7 @@ func (a *app) collect(ctx context.Context, o collectOptions) error {
 		if err != nil {
 			return err
 		}
-		run.Sources, run.DryRun = sources, o.dryRun
+		run.Sources, run.Feeds, run.DryRun = ways.Sources, ways.Feeds, o.dryRun
 		run.Bounds = source.Bounds{From: from, To: to}
 		part, err := a.run(ctx, run)
 		if err != nil {
@@ -117,6 +134,32 @@ func (a *app) collect(ctx context.Context, o collectOptions) error {
 		more = part.More && !o.dryRun
 	}
 	return a.finish(e, sum)
+}
+
+// foreseeFeeds says how many calls of CloudTrail a run would take, and how long.
+func (a *app) foreseeFeeds(ctx context.Context, feeds []source.Feed) error {
+	for _, feed := range feeds {
+		lookup, ok := feed.(*lookup.Feed)
+		if !ok {
+			continue
+		}
+		estimates, err := lookup.Estimate(ctx)
+		if err != nil {
+			return err
+		}
+		for _, e := range estimates {
+			if e.Err != nil {
+				a.say("warning", fmt.Errorf("%s: %w", e.Name, e.Err))
+				continue
+			}
+			about := "about "
+			if e.Exact {
+				about = ""
+			}
+			a.note("%s: would ask CloudTrail in %s%s, which takes %s%s", e.Name, about, count(int64(e.Calls), "call"), about, e.Time.Round(time.Second))
+		}
+	}
+	return nil
 }
 
 func collectWindow(e *setup.Env, o collectOptions, now time.Time) (from, to time.Time, err error) {
@@ -187,6 +230,9 @@ func (a *app) finish(e *setup.Env, sum *collect.Summary) error {
 func summaryLines(s *collect.Summary) []string {
 	if s.DryRun {
 		lines := []string{fmt.Sprintf("would read %s (%s) of %s listed; %s known already", count(s.ToRead, "log file"), format.HumanBytes(s.ToReadLen), count(s.Listed, ""), count(s.Known, ""))}
+		if s.Waiting > 0 {
+			lines = append(lines, fmt.Sprintf("about %s in queues", count(s.Waiting, "message waits", "messages wait")))
+		}
 		if s.Asking {
 			lines = append(lines, foreseenLine(s))
 		}

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/athenatrail/athenatrail/internal/athenaapi/athenaapitest"
 	"github.com/athenatrail/athenatrail/internal/awsconn"
@@ -51,7 +53,7 @@ machine, and the same options give the same lake.`,
 	f := c.Flags()
 	f.StringVar(&o.out, "out", "", "keep the log files in this folder DIR, and the truth about them in DIR-truth.jsonl")
 	f.IntVar(&o.events, "events", demo.DefaultEvents, "about how many queries the company starts")
-	f.Bool("no-serve", false, "end after the report (this version has no dashboard yet, so it always does)")
+	f.Bool("no-serve", false, "end after the report, without showing the dashboard, as it does where there is no terminal")
 	return c
 }
 
@@ -76,7 +78,8 @@ func (a *app) demo(ctx context.Context, o demoOptions) error {
 	if err := emptyDemoLake(ctx, e.Lake); err != nil {
 		return err
 	}
-	if e.Config, err = a.demoConfig(ctx, e); err != nil {
+	company := demo.Generate(demo.Options{Events: o.events})
+	if e.Config, err = a.demoConfig(ctx, e, company); err != nil {
 		return err
 	}
 	trail := o.out
@@ -86,7 +89,6 @@ func (a *app) demo(ctx context.Context, o demoOptions) error {
 		}
 		defer os.RemoveAll(trail)
 	}
-	company := demo.Generate(demo.Options{Events: o.events})
 	if err := company.WriteTrail(trail); err != nil {
 		return fmt.Errorf("write the log files: %w", err)
 	}
@@ -133,6 +135,7 @@ func (a *app) demo(ctx context.Context, o demoOptions) error {
 		"athenatrail report jobs --from 2026-09-28",
 		"athenatrail report notebooks --from 2026-09-28",
 		"athenatrail report queries --from 2026-09-28 --limit 10",
+		"athenatrail limits status",
 		"athenatrail report health",
 	} {
 		a.note("  %s", line)
@@ -140,25 +143,39 @@ func (a *app) demo(ctx context.Context, o demoOptions) error {
 	if sum.Incomplete() {
 		return a.finish(e, sum)
 	}
-	return nil
+	if no, err := a.flags.GetBool("no-serve"); err != nil || no || !a.onTerminal() {
+		return err
+	}
+	return a.serveEnv(ctx, e, false)
 }
 
-// Files beside the demo's lake: its configuration and its directory.
+// onTerminal reports whether somebody sees what is said and can interrupt it.
+func (a *app) onTerminal() bool {
+	file, ok := a.stderr.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+// Files beside the demo's lake: its configuration, its directory, and what its
+// catalog says.
 const (
 	demoConfigFile    = config.DefaultFile
 	demoDirectoryFile = "people.csv"
+	demoTablesFile    = "tables.csv"
+	demoGrantsFile    = "grants.json"
 )
 
 // demoConfig writes the company's configuration into the lake's folder, where
 // reports find it, and reads it as they will.
-func (a *app) demoConfig(ctx context.Context, e *setup.Env) (*config.Config, error) {
+func (a *app) demoConfig(ctx context.Context, e *setup.Env, company *demo.Company) (*config.Config, error) {
 	if err := os.MkdirAll(e.Lake, 0o755); err != nil {
 		return nil, fmt.Errorf("make the demo's folder: %w", err)
 	}
 	file := filepath.Join(e.Lake, demoConfigFile)
 	for name, text := range map[string]string{
-		file:                                     demo.Configuration(".", demoDirectoryFile),
+		file:                                     demo.Configuration(".", demoDirectoryFile, demoTablesFile, demoGrantsFile),
 		filepath.Join(e.Lake, demoDirectoryFile): demo.Directory(),
+		filepath.Join(e.Lake, demoTablesFile):    company.Tables(),
+		filepath.Join(e.Lake, demoGrantsFile):    company.Permissions(),
 	} {
 		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
 			return nil, fmt.Errorf("write the demo's configuration: %w", err)
@@ -204,7 +221,7 @@ func emptyDemoLake(ctx context.Context, dir string) error {
 // configuration and nothing else.
 func interrupted(entries []os.DirEntry) bool {
 	for _, e := range entries {
-		if e.Name() != demoConfigFile && e.Name() != demoDirectoryFile {
+		if !slices.Contains([]string{demoConfigFile, demoDirectoryFile, demoTablesFile, demoGrantsFile}, e.Name()) {
 			return false
 		}
 	}

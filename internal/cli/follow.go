@@ -27,10 +27,10 @@ import (
 const stopGrace = 25 * time.Second
 
 // follow collects until the program is told to stop.
-func (a *app) follow(ctx context.Context, e *setup.Env, o collectOptions, sources []source.Source) error {
+func (a *app) follow(ctx context.Context, e *setup.Env, o collectOptions, ways setup.Ways) error {
 	limitMemory()
-	if i := slices.IndexFunc(sources, source.IsFinite); i >= 0 {
-		return usage("--follow: nothing can come of %s any more: want a folder, a bucket or a queue", sources[i].Name())
+	if i := slices.IndexFunc(ways.Sources, source.IsFinite); i >= 0 {
+		return usage("--follow: nothing can come of %s any more: want a folder, a bucket or a queue", ways.Sources[i].Name())
 	}
 	f := &follower{interval: o.interval, begun: time.Now(), metrics: newMetrics()}
 	if o.listen != "" {
@@ -58,7 +58,7 @@ func (a *app) follow(ctx context.Context, e *setup.Env, o collectOptions, source
 	}()
 	options := func(ctx context.Context) (collect.Options, error) {
 		run, err := e.Collect(ctx, time.Now())
-		run.Sources = sources
+		run.Sources, run.Feeds = ways.Sources, ways.Feeds
 		if o.from != "" && err == nil {
 			bounds, _, err := collectWindow(e, o, time.Now())
 			if err != nil {

@@ -8,8 +8,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/athenatrail/athenatrail"
+	"github.com/athenatrail/athenatrail/internal/config"
 	"github.com/athenatrail/athenatrail/internal/report"
 	"github.com/athenatrail/athenatrail/internal/setup"
+	"github.com/athenatrail/athenatrail/internal/web"
 )
 
 type reportOptions struct {
@@ -17,6 +20,7 @@ type reportOptions struct {
 	by       []string
 	where    []string
 	limit    int
+	sort     string
 	probes   bool
 	own      bool
 	wide     bool
@@ -35,7 +39,8 @@ not. A view about one thing takes its name as ARG. The views:
 		Example: `  athenatrail report overview --from 30d
   athenatrail report usage --by team,day --where account_id=111122223333 --output csv
   athenatrail report queries --where person=rosa@example.com --limit 20
-  athenatrail report notebook-activity churn-model --from 30d`,
+  athenatrail report notebook-activity churn-model --from 30d
+  athenatrail report overview --from 30d --output html > overview.html`,
 		Args: cobra.RangeArgs(1, 2),
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 			if len(args) > 0 {
@@ -57,6 +62,7 @@ not. A view about one thing takes its name as ARG. The views:
 	f.StringSliceVar(&o.by, "by", nil, "what to group by, for usage and changes: "+strings.Join(groupings(), ", "))
 	f.StringArrayVar(&o.where, "where", nil, "keep the rows with column=value or column!=value; * stands for any text; repeatable")
 	f.IntVar(&o.limit, "limit", 0, "at most so many rows, 0 for all (default: what fits the view)")
+	f.StringVar(&o.sort, "sort", "", "sort by this column, or by -COLUMN from the greatest down (default: the view's own order)")
 	f.BoolVar(&o.probes, "probes", false, "count probes such as SELECT 1 in rankings")
 	f.BoolVar(&o.own, "own", false, "count athenatrail's own queries in rankings")
 	f.BoolVar(&o.wide, "wide", false, "show every column in a table")
@@ -94,6 +100,9 @@ func (a *app) report(ctx context.Context, name, arg string, o reportOptions) err
 		return usage("report health takes no %q", arg)
 	}
 	params := report.Params{Arg: arg, By: o.by, Limit: o.limit, Probes: o.probes, Own: o.own}
+	if name == healthView && (a.output == outputHTML || o.sort != "") {
+		return usage("report health has its own order, and is no page of its own: athenatrail serve shows it")
+	}
 	if o.limit < 0 {
 		return usage("--limit %d: want 0 for all, or more", o.limit)
 	}
@@ -112,16 +121,71 @@ func (a *app) report(ctx context.Context, name, arg string, o reportOptions) err
 		for _, p := range e.PartitionColumns {
 			params.PartitionColumns = append(params.PartitionColumns, report.PartitionColumn(p))
 		}
+		if params.Prices, err = reportPrices(e); err != nil {
+			return err
+		}
 		if name == healthView {
 			return a.health(ctx, e, r, params)
 		}
 		if params.CompleteFrom, err = a.checkSettings(ctx, e, r, params.From, params.To); err != nil {
 			return err
 		}
-		result, err := r.db.Report(ctx, name, params)
+		order := report.ParseOrder(o.sort)
+		if a.output == outputHTML {
+			return a.reportFile(ctx, e, name, params, order)
+		}
+		result, err := r.db.Sorted(ctx, name, params, order)
 		if err != nil {
 			return err
 		}
 		return a.write(result)
 	})
+}
+
+// outputHTML is a format of report alone: one file that needs no server.
+const outputHTML = "html"
+
+// reportFile writes a view as a page of the dashboard.
+func (a *app) reportFile(ctx context.Context, e *setup.Env, name string, params report.Params, order report.Order) error {
+	o, err := a.dashboardOptions(ctx, e)
+	if err != nil {
+		return err
+	}
+	page, err := web.New(o)
+	if err != nil {
+		return err
+	}
+	defer page.Close()
+	return page.WriteFile(ctx, a.stdout, name, params, order)
+}
+
+// reportPrices returns what rules compare by: the configuration's prices of a
+// region, then those of every region, then AWS's.
+func reportPrices(e *setup.Env) ([]report.Price, error) {
+	settings, err := e.Settings()
+	if err != nil {
+		return nil, err
+	}
+	text := func(amount *athenatrail.Money) string {
+		if amount == nil {
+			return ""
+		}
+		return amount.String()
+	}
+	var list []report.Price
+	for _, p := range settings.Prices.Prices() {
+		x := report.Price{Region: p.Region, From: p.From.String(), Rank: 2, PerDPUHour: text(p.CapacityPerDPUHour), PerTB: text(p.SQLPerTB), Currency: p.Currency,
+			Megabyte: 1 << 20, MegabytesPerTB: 1 << 20}
+		if e.PriceUnits == config.UnitsDecimal {
+			x.Megabyte, x.MegabytesPerTB = 1e6, 1e6
+		}
+		switch {
+		case p.Custom && p.Region == "*":
+			x.Rank = 1
+		case p.Custom:
+			x.Rank = 0
+		}
+		list = append(list, x)
+	}
+	return list, nil
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -14,12 +13,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/athenatrail/athenatrail"
+	"github.com/athenatrail/athenatrail/internal/evidence"
 	"github.com/athenatrail/athenatrail/internal/format"
 	"github.com/athenatrail/athenatrail/internal/identity"
 	"github.com/athenatrail/athenatrail/internal/rebuild"
 	"github.com/athenatrail/athenatrail/internal/report"
 	"github.com/athenatrail/athenatrail/internal/setup"
-	"github.com/athenatrail/athenatrail/internal/tool"
 )
 
 func (a *app) whoCommand() *cobra.Command {
@@ -38,13 +37,8 @@ event, or the first eight characters of one.`,
 	}
 }
 
-// A chain is what `who` tells of one row: the record behind it and the rungs
-// that were tried.
-type chain struct {
-	Steps  []identity.Step
-	Tool   tool.Tool
-	Record json.RawMessage // the start event's, canonical
-}
+// A chain is what `who` tells of one row's start.
+type chain = evidence.Chain
 
 func (a *app) who(ctx context.Context, id string) error {
 	f, err := format.Parse(a.output)
@@ -67,119 +61,20 @@ func (a *app) who(ctx context.Context, id string) error {
 			return err
 		}
 		builder := &rebuild.Builder{Lake: r.Lake, Settings: settings}
-		if len(w.Sessions)+len(w.Calculations) > 0 || w.Kind == report.WhoSession || w.Kind == report.WhoCalculation {
-			story, err := sparkEvidence(ctx, builder, w)
-			if err != nil {
-				return err
-			}
-			if f == format.JSON {
-				return whoSparkJSON(a.stdout, story)
-			}
-			return whoSparkText(a.stdout, story, e.Timezone)
-		}
-		chains := make([]chain, len(w.Executions))
-		for i, x := range w.Executions {
-			if chains[i], err = evidence(ctx, builder, x); err != nil {
-				return err
-			}
+		story, err := evidence.Tell(ctx, builder, w)
+		if err != nil {
+			return err
 		}
 		if f == format.JSON {
-			return whoJSON(a.stdout, w, chains)
+			enc := json.NewEncoder(a.stdout)
+			enc.SetIndent("", "  ")
+			return enc.Encode(story.JSON())
 		}
-		return whoText(a.stdout, w, chains, e.Timezone)
+		if story.Spark() {
+			return whoSparkText(a.stdout, story, e.Timezone)
+		}
+		return whoText(a.stdout, w, story.ExecutionChains, e.Timezone)
 	})
-}
-
-// evidence resolves the start event of an execution again, from the facts.
-func evidence(ctx context.Context, b *rebuild.Builder, x report.Execution) (c chain, err error) {
-	home := athenatrail.Partition{Date: x.Date, Account: x.AccountID, Region: x.RegionName}
-	return resolve(ctx, b, home, x.EventID, func(e *athenatrail.Event) bool { return e.QueryExecutionID == x.QueryExecutionID })
-}
-
-// resolve resolves an event of a day again: the one with that id for which is
-// holds. What is not there has an empty chain.
-func resolve(ctx context.Context, b *rebuild.Builder, home athenatrail.Partition, id string, is func(*athenatrail.Event) bool) (c chain, err error) {
-	if id == "" {
-		return c, nil
-	}
-	e, steps, with, err := b.Explain(ctx, home, func(e *athenatrail.Event) bool { return e.ID == id && is(e) })
-	if errors.Is(err, rebuild.ErrNoEvent) {
-		return c, nil
-	}
-	if err != nil {
-		return c, err
-	}
-	return chain{steps, with, json.RawMessage(e.Record)}, nil
-}
-
-func whoJSON(out io.Writer, w *report.Who, chains []chain) error {
-	type execution struct {
-		Date    string          `json:"dt"`
-		Row     any             `json:"query_execution"`
-		Ladder  []jsonStep      `json:"ladder"`
-		ToolWhy string          `json:"tool_why,omitempty"`
-		Record  json.RawMessage `json:"start_event,omitempty"`
-	}
-	answer := struct {
-		ID         string        `json:"id"`
-		Executions []execution   `json:"executions"`
-		SQL        *string       `json:"query_string"`
-		Activity   []any         `json:"activity"`
-		Polls      []report.Poll `json:"polls"`
-		More       bool          `json:"more_activity"`
-	}{ID: w.ID, Executions: []execution{}, Activity: []any{}, Polls: w.Polls, More: w.More}
-	if w.Text != nil {
-		answer.SQL = &w.Text.QueryString
-	}
-	for i, x := range w.Executions {
-		c := chains[i]
-		answer.Executions = append(answer.Executions, execution{x.Date.String(), report.RowJSON(x.QueryExecution), jsonSteps(c.Steps), c.why(), c.Record})
-	}
-	for _, row := range w.Activity {
-		answer.Activity = append(answer.Activity, report.RowJSON(row))
-	}
-	enc := json.NewEncoder(out)
-	enc.SetIndent("", "  ")
-	return enc.Encode(answer)
-}
-
-type jsonStep struct {
-	Rung     string         `json:"rung"`
-	Answered bool           `json:"answered"`
-	Why      string         `json:"why"`
-	Evidence []jsonEvidence `json:"evidence,omitempty"`
-}
-
-type jsonEvidence struct {
-	EventID   string     `json:"event_id,omitempty"`
-	EventName string     `json:"event_name,omitempty"`
-	AccountID string     `json:"account_id,omitempty"`
-	Time      *time.Time `json:"event_time,omitempty"`
-	Says      string     `json:"says"`
-}
-
-func jsonSteps(steps []identity.Step) []jsonStep {
-	out := []jsonStep{}
-	for _, s := range steps {
-		step := jsonStep{Rung: s.Rung, Answered: s.Answered, Why: s.Why}
-		for _, e := range s.Evidence {
-			evidence := jsonEvidence{EventID: e.EventID, EventName: e.EventName, AccountID: e.AccountID, Says: e.Says}
-			if !e.Time.IsZero() {
-				evidence.Time = &e.Time
-			}
-			step.Evidence = append(step.Evidence, evidence)
-		}
-		out = append(out, step)
-	}
-	return out
-}
-
-// why returns by what the tool is known, or "" without a start event.
-func (c *chain) why() string {
-	if c.Record == nil {
-		return ""
-	}
-	return c.Tool.Why()
 }
 
 // whoText tells the story of an execution, in the order in which one asks.
@@ -245,16 +140,6 @@ func (p *page) row(name, value string) {
 	}
 }
 
-var gapTexts = map[string]string{
-	athenatrail.GapNoDetail:    "Athena has not been asked yet: its SQL, bytes and state are unknown",
-	athenatrail.GapPending:     "it was still running when Athena was asked; the next run asks again",
-	athenatrail.GapExpired:     "Athena does not know it, or no more: it keeps 45 days. Its SQL, bytes and state are gone",
-	athenatrail.GapUnprocessed: "Athena would not say; the next run asks again",
-	athenatrail.GapNoAccess:    "there is no role into that account, or it may not ask",
-	athenatrail.GapNotStarted:  "the call failed: nothing ran",
-	athenatrail.GapNoEvent:     "the trail does not hold its start: who ran it is unknown",
-}
-
 func (p *page) execution(x report.Execution, c chain) {
 	id := x.QueryExecutionID
 	if id == "" {
@@ -262,7 +147,7 @@ func (p *page) execution(x report.Execution, c chain) {
 	}
 	p.printf("%s\n", format.Safe(id))
 	if x.Gap != "" {
-		p.row("gap", x.Gap+": "+gapTexts[x.Gap])
+		p.row("gap", x.Gap+": "+evidence.GapTexts[x.Gap])
 	}
 	p.caller(x.Who, x.Where, x.EventID, c)
 	p.heading("What")
@@ -270,7 +155,7 @@ func (p *page) execution(x report.Execution, c chain) {
 	p.row("work group", x.WorkGroupName)
 	p.row("database", strings.TrimPrefix(x.CatalogName+"."+x.DatabaseName, "."))
 	p.row("statement", strings.TrimSpace(x.StatementType+" "+x.SubstatementType))
-	p.row("tables", tablesText(x.QueryExecution))
+	p.row("tables", evidence.TablesText(x.QueryExecution))
 	p.row("fingerprint", x.QueryFingerprint)
 	p.row("submitted", p.time(x.SubmissionDateTime)+" "+p.zone.String())
 	if !x.CompletionDateTime.IsZero() {
@@ -280,10 +165,10 @@ func (p *page) execution(x report.Execution, c chain) {
 	p.row("reason", x.StateChangeReason)
 	p.row("error", strings.TrimPrefix(x.ErrorCode+": "+x.ErrorMessage, ": "))
 	p.heading("How much")
-	p.row("scanned", bytesText(x.DataScannedBytes))
-	p.row("billed", bytesText(x.BilledBytes))
-	p.row("cost", costText(x.QueryExecution))
-	p.row("time", timesText(x.QueryExecution))
+	p.row("scanned", evidence.BytesText(x.DataScannedBytes))
+	p.row("billed", evidence.BytesText(x.BilledBytes))
+	p.row("cost", evidence.CostText(x.QueryExecution))
+	p.row("time", evidence.TimesText(x.QueryExecution))
 	if x.DPUCount != nil {
 		p.row("capacity", fmt.Sprintf("%g DPU", *x.DPUCount))
 	}
@@ -308,7 +193,7 @@ func (p *page) caller(who athenatrail.Who, where athenatrail.Where, eventID stri
 	if where.Tool != "" {
 		p.row("tool", strings.TrimSpace(where.Tool+" "+where.ToolDetail))
 	}
-	p.row("told by", c.why())
+	p.row("told by", c.Why())
 	p.heading("How that is known")
 	for _, s := range c.Steps {
 		mark := "no "
@@ -340,65 +225,4 @@ func (p *page) evidence(e identity.Evidence) {
 	if len(parts) > 0 {
 		p.printf("          %s\n", format.Safe(strings.Join(parts, "  ")))
 	}
-}
-
-// maxTables bounds how many tables of an execution are printed.
-const maxTables = 10
-
-// tablesText names the tables that an execution read and wrote, and by what they
-// are known.
-func tablesText(x athenatrail.QueryExecution) string {
-	if len(x.TablesAccessed) == 0 {
-		return ""
-	}
-	var names []string
-	for _, table := range x.TablesAccessed[:min(len(x.TablesAccessed), maxTables)] {
-		if slices.Contains(x.TablesWritten, table) {
-			table += " (written)"
-		}
-		names = append(names, table)
-	}
-	text := strings.Join(names, ", ")
-	if more := len(x.TablesAccessed) - len(names); more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	if x.TablesSource == "lake_formation" {
-		return text + "; named by Lake Formation"
-	}
-	return text + "; named by the SQL"
-}
-
-func bytesText(n *int64) string {
-	if n == nil {
-		return "unknown"
-	}
-	return fmt.Sprintf("%s (%s)", format.HumanBytes(*n), count(*n, "byte"))
-}
-
-func costText(x athenatrail.QueryExecution) string {
-	switch x.CostBasis {
-	case athenatrail.BasisFree:
-		return "nothing: failed, DDL, UTILITY and reused results are not charged"
-	case athenatrail.BasisCapacity:
-		return "unknown: it ran on reserved capacity, which is paid by the hour"
-	case athenatrail.BasisUnpriced:
-		return "unknown: region " + x.RegionName + " has no price; name one under prices: in athenatrail.yaml"
-	}
-	if x.Cost == nil {
-		return "unknown"
-	}
-	return fmt.Sprintf("%s %s (%s price of %s)", strings.TrimRight(strings.TrimRight(x.Cost.String(), "0"), "."), x.Currency, x.CostBasis, x.RegionName)
-}
-
-func timesText(x athenatrail.QueryExecution) string {
-	var parts []string
-	for _, t := range []struct {
-		name string
-		ms   *int64
-	}{{"in all", x.TotalMillis}, {"in the queue", x.QueueMillis}, {"in the engine", x.EngineMillis}, {"of that planning", x.PlanningMillis}, {"around it", x.ServiceMillis}} {
-		if t.ms != nil {
-			parts = append(parts, format.HumanMillis(*t.ms)+" "+t.name)
-		}
-	}
-	return strings.Join(parts, ", ")
 }
