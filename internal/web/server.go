@@ -1,0 +1,496 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/athenatrail/athenatrail/internal/format"
+	"github.com/athenatrail/athenatrail/internal/lake"
+	"github.com/athenatrail/athenatrail/internal/report"
+)
+
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	for i := range pages {
+		p := &pages[i]
+		pattern := "GET " + p.Path
+		if p.Path == "/" {
+			pattern = "GET /{$}"
+		}
+		mux.Handle(pattern, s.as(func(w http.ResponseWriter, r *http.Request, who *principal) { s.page(w, r, who, p) }))
+	}
+	mux.Handle("GET /query", s.as(s.one))
+	mux.Handle("GET /api/v1/views/{view}", s.as(s.apiView))
+	mux.Handle("GET /api/v1/queries", s.as(s.apiQueries))
+	mux.Handle("GET /api/v1/queries/{id}", s.as(s.apiQuery))
+	mux.Handle("GET /api/v1/openapi.json", s.as(s.apiDocument))
+	mux.Handle("GET /api/v1/", s.as(func(w http.ResponseWriter, r *http.Request, _ *principal) {
+		s.fail(w, r, http.StatusNotFound, "there is no "+r.URL.Path+" here: /api/v1/openapi.json describes what there is")
+	}))
+	mux.Handle("GET /metrics", s.as(func(w http.ResponseWriter, r *http.Request, who *principal) {
+		if !who.whole() {
+			s.fail(w, r, http.StatusForbidden, "your role may not read this")
+			return
+		}
+		snap := s.lake.acquire(r.Context())
+		s.metrics.lake(snap)
+		s.lake.release(snap)
+		s.metrics.handler().ServeHTTP(w, r)
+	}))
+	mux.HandleFunc("GET /healthz", s.healthz)
+	mux.HandleFunc("GET /asset/", s.asset)
+	mux.HandleFunc("GET /login", s.loginPage)
+	mux.HandleFunc("POST /login", s.login)
+	mux.HandleFunc("POST /logout", s.logout)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			s.fail(w, r, http.StatusMethodNotAllowed, "nothing here takes "+r.Method)
+			return
+		}
+		s.fail(w, r, http.StatusNotFound, "there is no such page")
+	})
+	return s.guard(mux)
+}
+
+// as finds out who asks before a page is made.
+func (s *Server) as(handle func(http.ResponseWriter, *http.Request, *principal)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		who, err := s.who(r)
+		if err == nil {
+			handle(w, r, who)
+			return
+		}
+		if errors.Is(err, errUnknown) && !isAPI(r) && len(s.o.Auth.Users) > 0 {
+			http.Redirect(w, r, "/login?"+url.Values{"to": {r.URL.RequestURI()}}.Encode(), http.StatusSeeOther)
+			return
+		}
+		code := http.StatusUnauthorized
+		if strings.HasPrefix(err.Error(), "no rule ") {
+			code = http.StatusForbidden
+		}
+		w.Header().Set("WWW-Authenticate", `Bearer realm="athenatrail"`)
+		s.fail(w, r, code, err.Error())
+	})
+}
+
+func isAPI(r *http.Request) bool {
+	return strings.HasPrefix(r.URL.Path, "/api/") || r.URL.Path == "/metrics" || r.URL.Path == "/healthz"
+}
+
+// A frame is what every page shows around what it is about.
+type frame struct {
+	Title, Subject, Lead string
+	Nav                  []navView
+	Scripts              []string
+	Style                template.CSS // of a file without a server; a server links to it
+	Static               bool
+	Version              string
+
+	User    string
+	Role    string
+	Session bool
+
+	Windows  []navView
+	Filters  []filterView
+	Active   []activeView
+	Kept     []keptView // of the filters' form: what stands in no field of it
+	Held     []keptView // of the search form: what the filters' form has fields for
+	From, To string
+	Path     string
+
+	Period, Zone, Before, Complete, Price string
+	Notices                               []string
+
+	Panels []panelView
+	Text   string // of the search, where the page has one
+	Rest   any    // of pages that are no panels
+}
+
+type navView struct {
+	Title, Href string
+	Here        bool
+}
+
+type filterView struct {
+	Name, Title, Value string
+	Values             []string
+}
+
+type activeView struct{ Text, Href string }
+type keptView struct{ Name, Value string }
+
+// offered are the filters that every page offers.
+var offered = []string{"account_id", "region_name", "team", "person", "work_group_name", "database_name", "tool", "state"}
+
+func titleOf(column string) string {
+	return strings.ReplaceAll(strings.TrimSuffix(strings.TrimSuffix(column, "_name"), "_id"), "_", " ")
+}
+
+// page answers with a page.
+func (s *Server) page(w http.ResponseWriter, r *http.Request, who *principal, p *page) {
+	values, err := valuesOf(r)
+	snap := s.lake.acquire(r.Context())
+	defer s.lake.release(snap)
+	var q *question
+	if err == nil {
+		q, err = s.ask(r.Context(), who, snap, values)
+	}
+	if err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	if snap.err != nil {
+		s.noLake(w, r, snap.err)
+		return
+	}
+	if p.Whole && !who.whole() {
+		s.fail(w, r, http.StatusForbidden, "your role sees a part of the rows, and this page is about all of them")
+		return
+	}
+	f := s.frame(r, q, p.Title, p.Path)
+	f.Lead = p.Lead
+	if p.About != "" {
+		if f.Subject, err = q.subject(p.About); err != nil {
+			s.refuse(w, r, err)
+			return
+		}
+		if f.Subject == "" {
+			f.Subject = "none"
+		}
+		f.Subject = format.Safe(f.Subject)
+	}
+	f.Panels, f.Text = s.show(r.Context(), q, p), q.rest.Get("q")
+	if ofNow(p.Panes[0].View) {
+		f.Windows, f.Filters, f.Active, f.Period, f.Before = nil, nil, nil, "", ""
+	}
+	s.render(w, r, http.StatusOK, "page.html", f)
+}
+
+// frame makes what stands around a page.
+func (s *Server) frame(r *http.Request, q *question, title, here string) *frame {
+	f := s.bare(q.who, title)
+	f.Path = here
+	for i := range pages {
+		if p := &pages[i]; p.Nav && (!p.Whole || q.who.whole()) {
+			f.Nav = append(f.Nav, navView{p.Title, q.link(p.Path), p.Path == here})
+		}
+	}
+	about := ""
+	if i := slices.IndexFunc(pages, func(p page) bool { return p.Path == here }); i >= 0 {
+		about = pages[i].About
+	}
+	keep := func(set ...string) []string {
+		if id := q.rest.Get("id"); id != "" && here == "/query" {
+			set = append(set, "id", id)
+		}
+		return set
+	}
+	for _, w := range windows {
+		f.Windows = append(f.Windows, navView{w.Title, q.link(here, keep("window", w.Name)...), w.Name == q.Window})
+	}
+	s.times(q, f)
+	s.filters(r, q, f, here, about)
+	return f
+}
+
+// times fills in which time and which prices a page is about, and what of it
+// is not there.
+func (s *Server) times(q *question, f *frame) {
+	zone := q.snap.zone
+	const minute = "2006-01-02 15:04"
+	f.Period = q.From.In(zone).Format(minute) + " to " + q.To.In(zone).Format(minute)
+	f.From, f.To = q.From.In(zone).Format("2006-01-02T15:04"), q.To.In(zone).Format("2006-01-02T15:04")
+	f.Zone = zone.String()
+	if from, ok := q.before(); ok {
+		f.Before = "against " + from.In(zone).Format(minute) + " to " + q.From.In(zone).Format(minute)
+	} else {
+		f.Before = "nothing to compare with: the lake does not hold the period before"
+	}
+	f.Complete = "not known"
+	if c := q.snap.completeTo; !c.IsZero() {
+		f.Complete = c.In(zone).Format(minute)
+		if c.Before(q.To.Add(-15 * time.Minute)) {
+			f.Notices = append(f.Notices, "The lake is complete to "+f.Complete+" only: what is later may still arrive.")
+		}
+	} else {
+		f.Notices = append(f.Notices, "It is not known up to when the lake is complete: no source has been read to its end.")
+	}
+	if q.snap.since.IsZero() {
+		f.Notices = append(f.Notices, "The lake holds no execution yet: athenatrail collect brings them.")
+	}
+	if stale := q.snap.stale.Load(); stale > 0 && q.who.whole() {
+		f.Notices = append(f.Notices, fmt.Sprintf("%d of %d days (of an account and region) were derived with other prices or rules than today's: athenatrail lake rebuild derives them again.", stale, q.snap.days.Load()))
+	}
+	f.Price = s.o.PriceBasis
+}
+
+// filters fills in what the page can be filtered by, and what it is.
+func (s *Server) filters(r *http.Request, q *question, f *frame, here, about string) {
+	var known map[string][]string
+	if q.db != nil {
+		known = s.known(r, q)
+	}
+	inForm := map[string]bool{"window": true, "from": true, "to": true}
+	for _, column := range offered {
+		if column == about {
+			continue
+		}
+		v := filterView{Name: column, Title: titleOf(column), Values: known[column]}
+		if list := q.filter(column); len(list) == 1 && !list[0].Not {
+			v.Value = list[0].Value
+			if v.Value == "" {
+				v.Value = noValue
+			}
+			inForm[column] = true
+		}
+		f.Filters = append(f.Filters, v)
+	}
+	var names []string
+	for name := range q.kept {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		for _, value := range q.kept[name] {
+			if !inForm[name] {
+				f.Kept = append(f.Kept, keptView{name, value})
+			} else {
+				f.Held = append(f.Held, keptView{name, value})
+			}
+			column, not := strings.CutSuffix(name, "!")
+			if !slices.Contains(filterColumns, column) || column == about {
+				continue
+			}
+			is := " is "
+			if not {
+				is = " is not "
+			}
+			var set []string
+			for _, other := range q.kept[name] {
+				if other != value {
+					set = append(set, name, other)
+				}
+			}
+			if len(set) == 0 {
+				set = []string{name, ""}
+			}
+			f.Active = append(f.Active, activeView{titleOf(column) + is + format.Safe(value), q.link(here, set...)})
+		}
+	}
+	for _, name := range []string{"id", "q", "sort"} {
+		if v := q.rest.Get(name); v != "" {
+			f.Kept = append(f.Kept, keptView{name, v})
+		}
+	}
+}
+
+// known returns the values that filters offer.
+func (s *Server) known(r *http.Request, q *question) map[string][]string {
+	from, to := q.From.Truncate(24*time.Hour), q.To
+	x, err := q.snap.remember(r.Context(), fmt.Sprintf("values %s %s %s", q.who.scope.Key(), from, to), func(ctx context.Context) (*format.Result, *report.Found, error) {
+		if err := s.slot(ctx); err != nil {
+			return nil, nil, err
+		}
+		defer func() { <-s.slots }()
+		values, err := q.db.Values(ctx, offered, from, to, 100)
+		if err != nil {
+			return nil, nil, err
+		}
+		res := &format.Result{Columns: []format.Column{{Name: "column", Kind: format.Text}, {Name: "value", Kind: format.Text}}}
+		var rows [][]any
+		for _, column := range offered {
+			for _, v := range values[column] {
+				rows = append(rows, []any{column, v})
+			}
+		}
+		res.Rows = format.RowsOf(rows)
+		return res, nil, nil
+	})
+	known := map[string][]string{}
+	if err != nil {
+		return known // the form does without
+	}
+	for _, row := range x.rows {
+		column, _ := row[0].(string)
+		value, _ := row[1].(string)
+		known[column] = append(known[column], value)
+	}
+	return known
+}
+
+// bare is a frame without a lake.
+func (s *Server) bare(who *principal, title string) *frame {
+	f := &frame{Title: title, Scripts: s.scripts, Version: s.o.Version}
+	if who != nil && who != everybody {
+		f.User, f.Role, f.Session = format.Safe(who.Name), who.Role, who.session
+	}
+	return f
+}
+
+// render writes a page. It is made whole before anything is sent.
+func (s *Server) render(w http.ResponseWriter, r *http.Request, code int, name string, f *frame) {
+	var b bytes.Buffer
+	if err := s.templates.ExecuteTemplate(&b, name, f); err != nil {
+		s.o.Log.Error("a template failed", "template", name, "error", err)
+		http.Error(w, "this page failed; the server's log says why", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	s.send(w, r, code, b.Bytes())
+}
+
+func (s *Server) send(w http.ResponseWriter, r *http.Request, code int, body []byte) {
+	w.Header().Set("Content-Length", fmt.Sprint(len(body)))
+	w.WriteHeader(code)
+	if r.Method != http.MethodHead {
+		w.Write(body)
+	}
+}
+
+// refuse answers what the reader got wrong, or what went wrong.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	var bad badRequest
+	code := http.StatusInternalServerError
+	switch {
+	case errors.As(err, &bad), errors.Is(err, report.ErrUsage):
+		code = http.StatusBadRequest
+	case errors.Is(err, report.ErrNotFound):
+		code = http.StatusNotFound
+		s.fail(w, r, code, "the lake holds nothing of that id, or nothing that your role sees")
+		return
+	case errors.Is(err, errTooManyRoles):
+		code = http.StatusServiceUnavailable
+	}
+	s.fail(w, r, code, s.say(err, "page"))
+}
+
+// fail answers with a sentence: a page to a reader, JSON to a program.
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, code int, text string) {
+	text = format.Safe(text)
+	if isAPI(r) {
+		body, _ := json.Marshal(map[string]any{"error": text, "status": code})
+		w.Header().Set("Content-Type", "application/json")
+		s.send(w, r, code, append(body, '\n'))
+		return
+	}
+	f := s.bare(nil, http.StatusText(code))
+	f.Lead = text
+	s.render(w, r, code, "message.html", f)
+}
+
+// noLake says why there is nothing to show.
+func (s *Server) noLake(w http.ResponseWriter, r *http.Request, err error) {
+	text, hint := "The lake cannot be read.", ""
+	var h interface{ Hint() string }
+	switch {
+	case errors.Is(err, lake.ErrNewer):
+		text, hint = "The lake was written by a newer athenatrail than this one.", "Install that version and start it again."
+	case errors.As(err, &h):
+		text, hint = "There is no lake yet.", h.Hint()
+	case errors.Is(err, lake.ErrNoLake), errors.Is(err, fs.ErrNotExist):
+		text, hint = "There is no lake yet.", "athenatrail collect makes one; this page looks for it every few seconds."
+	}
+	s.o.Log.Warn("the lake cannot be read", "error", err)
+	if isAPI(r) {
+		s.fail(w, r, http.StatusServiceUnavailable, strings.TrimSpace(text+" "+hint))
+		return
+	}
+	f := s.bare(nil, "No lake")
+	f.Lead = text
+	if hint != "" {
+		f.Notices = []string{hint}
+	}
+	w.Header().Set("Retry-After", "5")
+	s.render(w, r, http.StatusServiceUnavailable, "message.html", f)
+}
+
+// healthz tells whoever watches the server whether it can answer. It says
+// nothing of the lake but that.
+func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
+	snap := s.lake.acquire(r.Context())
+	defer s.lake.release(snap)
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Type", "application/json")
+	if snap.err != nil {
+		s.send(w, r, http.StatusServiceUnavailable, []byte(`{"status":"no lake"}`+"\n"))
+		return
+	}
+	s.send(w, r, http.StatusOK, []byte(`{"status":"ok"}`+"\n"))
+}
+
+var assetTypes = map[string]string{".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml", ".woff2": "font/woff2"}
+
+func (s *Server) asset(w http.ResponseWriter, r *http.Request) {
+	name := strings.TrimPrefix(r.URL.Path, "/asset/")
+	kind := assetTypes[path.Ext(name)]
+	data, err := files.ReadFile("asset/" + name)
+	if err != nil || kind == "" {
+		s.fail(w, r, http.StatusNotFound, "there is no such file")
+		return
+	}
+	w.Header().Set("Content-Type", kind)
+	w.Header().Set("Cache-Control", "no-cache")
+	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(data))
+}
+
+func (s *Server) loginPage(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	if len(s.o.Auth.Users) == 0 {
+		s.fail(w, r, http.StatusNotFound, "nobody signs in here by a token")
+		return
+	}
+	f := s.bare(nil, "Sign in")
+	f.Path = localPath(r.URL.Query().Get("to"))
+	s.render(w, r, http.StatusOK, "login.html", f)
+}
+
+// localPath returns where to go after signing in: a page of ours.
+func localPath(to string) string {
+	u, err := url.Parse(to)
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(to, "//") || strings.ContainsAny(to, "\\\r\n\t") {
+		return "/"
+	}
+	return u.RequestURI()
+}
+
+func (s *Server) login(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	if err := r.ParseForm(); err != nil {
+		s.fail(w, r, http.StatusBadRequest, "the form cannot be read")
+		return
+	}
+	who := s.o.Auth.byToken(strings.TrimSpace(r.PostForm.Get("token")))
+	if who == nil {
+		f := s.bare(nil, "Sign in")
+		f.Path, f.Notices = localPath(r.PostForm.Get("to")), []string{"The token is not one of those that are known."}
+		s.o.Log.Warn("a sign-in failed", "client", s.clientOf(r))
+		s.render(w, r, http.StatusUnauthorized, "login.html", f)
+		return
+	}
+	http.SetCookie(w, s.cookie(r, s.sessions.begin(who), int(sessionLife.Seconds())))
+	http.Redirect(w, r, localPath(r.PostForm.Get("to")), http.StatusSeeOther)
+}
+
+func (s *Server) cookie(r *http.Request, value string, age int) *http.Cookie {
+	return &http.Cookie{Name: cookieName, Value: value, Path: "/", MaxAge: age, HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteStrictMode}
+}
+
+func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
+	if c, err := r.Cookie(cookieName); err == nil {
+		s.sessions.end(c.Value)
+	}
+	http.SetCookie(w, s.cookie(r, "", -1))
+	http.Redirect(w, r, "/login", http.StatusSeeOther)
+}
