@@ -19,6 +19,7 @@ import (
 	"github.com/athenatrail/athenatrail/internal/format"
 	"github.com/athenatrail/athenatrail/internal/lake"
 	"github.com/athenatrail/athenatrail/internal/ledger"
+	"github.com/athenatrail/athenatrail/internal/lookup"
 	"github.com/athenatrail/athenatrail/internal/report"
 )
 
@@ -134,8 +135,35 @@ func completeText(s ledger.Source) string {
 	if !s.CompleteTo.IsZero() {
 		text = "complete to " + s.CompleteTo.UTC().Format(time.RFC3339)
 	}
-	if s.Unread > 0 {
+	switch {
+	case s.Unread > 0 && strings.HasPrefix(s.Name, lookup.Name+":"):
+		text += "; not all since then could be asked"
+	case s.Unread > 0:
 		text += fmt.Sprintf("; %s could not be read", format.Counted(s.Unread, "log file"))
+	}
+	return text
+}
+
+// needs are what cannot be known without some event.
+var needs = []struct{ event, what string }{
+	{"AssumeRole", "who took a role"},
+	{"StartSession", "who started a notebook's session"},
+	{"StopQueryExecution", "who stopped a query"},
+	{"GetDataAccess", "the tables that Lake Formation saw"},
+}
+
+// askedText says for which events CloudTrail's history was asked, and what is
+// not known for want of others.
+func askedText(events map[string]bool) string {
+	text := strings.Join(slices.Sorted(maps.Keys(events)), ", ")
+	var lacking []string
+	for _, n := range needs {
+		if !events[n.event] {
+			lacking = append(lacking, n.what)
+		}
+	}
+	if len(lacking) > 0 {
+		text += "; so it is not known " + strings.Join(lacking, ", ") + " (lookup_events: events)"
 	}
 	return text
 }
@@ -145,6 +173,7 @@ func completeText(s ledger.Source) string {
 func (h *health) logFiles(ctx context.Context, in Input) error {
 	type place struct{ account, region string }
 	places := map[place]*delivered{}
+	asked := map[place]map[string]bool{} // names of events, of CloudTrail's history
 	var wrong []ledger.File
 	wrongs := 0
 	for f, err := range in.Ledger.All(ctx) {
@@ -156,6 +185,12 @@ func (h *health) logFiles(ctx context.Context, in Input) error {
 		if d == nil {
 			d = &delivered{account: at.account, region: at.region, first: f.Shard.Day, last: f.Shard.Day}
 			places[at] = d
+		}
+		if event, ok := lookup.EventOf(f.Key); ok {
+			if asked[at] == nil {
+				asked[at] = map[string]bool{}
+			}
+			asked[at][event] = true
 		}
 		d.files++
 		d.size += max(0, f.Size)
@@ -199,6 +234,11 @@ func (h *health) logFiles(ctx context.Context, in Input) error {
 	// Which file is the duplicate is not known, only how many there are.
 	all.duplicates = max(0, all.duplicates-stored)
 	h.add("log files", "all", all, "kept + dropped + undecodable = candidates")
+	for _, at := range slices.SortedFunc(maps.Keys(asked), func(a, b place) int {
+		return cmp.Or(strings.Compare(a.account, b.account), strings.Compare(a.region, b.region))
+	}) {
+		h.add("asked of CloudTrail", at.account+" "+at.region, cells{account: at.account, region: at.region, files: -1}, askedText(asked[at]))
+	}
 	for _, f := range wrong {
 		h.add("problems", f.Key, cells{files: -1}, problemText(f))
 	}

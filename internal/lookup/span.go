@@ -136,3 +136,14 @@ func (c *coverage) settle(now int64) {
 		c.good[event] = union(append(spans, c.good[event]...))
 	}
 }
+
+// EventOf returns the name of the event that the page of that name in the
+// ledger was asked for, and false for a name that is no page's.
+func EventOf(key string) (event string, ok bool) {
+	rest, ok := strings.CutPrefix(key, Name+":")
+	parts := strings.Split(rest, "/")
+	if !ok || len(parts) != 5 || !eventForm.MatchString(parts[2]) {
+		return "", false
+	}
+	return parts[2], true
+}

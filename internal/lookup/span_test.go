@@ -176,3 +176,17 @@ func TestUntil(t *testing.T) {
 		}
 	}
 }
+
+func TestEventOf(t *testing.T) {
+	f := func(key, want string) {
+		t.Helper()
+		if got, ok := EventOf(key); got != want || ok != (want != "") {
+			t.Errorf("%s: got %q, %v", key, got, ok)
+		}
+	}
+	f("lookup-events:111122223333/eu-west-1/StartQueryExecution/2026-05-04T08:00:00Z/2026-05-04T08:10:00Z", "StartQueryExecution")
+	f("lookup-events:111122223333/eu-west-1/AssumeRole/2026-05-04T08:00:00Z/2026-05-04T08:00:00Z#2", "AssumeRole")
+	f("lookup-events:111122223333/eu-west-1", "")
+	f("s3://trail/lookup-events/a/b/c/d.json.gz", "")
+	f("lookup-events:a/b/<c>/d/e", "")
+}
