@@ -26,7 +26,7 @@ import (
 )
 
 // events is about how many queries the demo of these tests has.
-const events = 250
+const events = 400
 
 // demoLake is the demo's lake, made once for all tests.
 var demoLake = sync.OnceValues(func() (string, error) {
@@ -123,8 +123,8 @@ func demo(t *testing.T) *site {
 	return &site{t, server, shared}
 }
 
-// all is the window of all of the demo's days.
-const all = "from=2026-09-28&to=2026-11-03"
+// all is the window of these tests. It ends behind what the lake is complete to.
+const all = "from=2026-10-26&to=2026-11-03"
 
 type reply struct {
 	code   int

@@ -146,7 +146,7 @@ func TestNumbersAreTheReports(t *testing.T) {
 			}
 		}
 	}
-	if numbers < 3000 {
+	if numbers < 2000 {
 		t.Errorf("only %d numbers were compared", numbers)
 	}
 }
@@ -328,7 +328,7 @@ func TestAPIIsTheCommandLine(t *testing.T) {
 		full := query
 		if query != "health" {
 			full += map[bool]string{true: "&", false: "?"}[strings.Contains(query, "?")] + all
-			args = append(args, "--from", "2026-09-28", "--to", "2026-11-03")
+			args = append(args, "--from", "2026-10-26", "--to", "2026-11-03")
 		}
 		if !strings.Contains(query, "format=") {
 			args = append(args, "--output", "json")
@@ -384,7 +384,7 @@ func TestLinksLeadToTheRows(t *testing.T) {
 // TestSearchPages walks the pages of executions by their links.
 func TestSearchPages(t *testing.T) {
 	s := demo(t)
-	path := "/queries?" + all + "&rows=40&sort=" + escape("queries:-cost")
+	path := "/queries?" + all + "&rows=20&sort=" + escape("queries:-cost")
 	seen := map[string]bool{}
 	var last *big.Rat
 	for range 30 {
@@ -414,7 +414,7 @@ func TestSearchPages(t *testing.T) {
 		path, _, _ = strings.Cut(attr(next[0], "href"), "#")
 	}
 	want := len(s.rows("/api/v1/views/queries?" + all + "&limit=0"))
-	if len(seen) != want || want < 100 {
+	if len(seen) != want || want < 50 {
 		t.Errorf("the pages have %d executions, the report %d", len(seen), want)
 	}
 }
