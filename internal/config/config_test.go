@@ -106,7 +106,8 @@ func TestExampleHasEveryKey(t *testing.T) {
 	}
 	same := cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".origins" }, cmp.Ignore())
 	zone := cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() })
-	if diff := cmp.Diff(want, c, same, zone, cmp.AllowUnexported(Config{})); diff != "" {
+	prefix := cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
+	if diff := cmp.Diff(want, c, same, zone, prefix, cmp.AllowUnexported(Config{})); diff != "" {
 		t.Errorf("example (-want +got):\n%s", diff)
 	}
 	text, err := os.ReadFile("testdata/athenatrail.yaml")

@@ -261,6 +261,9 @@ func (s *Server) showView(ctx context.Context, q *question, pg *page, v *panelVi
 	g := &grid{s: s, q: q, pg: pg, p: &v.panel, r: r, rows: withIDs(r, rows)}
 	if len(rows) == 0 {
 		v.Empty = "Nothing in this window."
+		if v.View == limitsView {
+			v.Empty = "Nobody has used anything that the limits count, in their windows of today."
+		}
 		return nil
 	}
 	switch v.Kind {
