@@ -1,0 +1,52 @@
+package web
+
+import (
+	"fmt"
+	"time"
+)
+
+// An axisOf is the stretch of time that a timeline shows.
+type axisOf struct{ from, to time.Time }
+
+// axis returns the axis of a timeline's sessions, nil for other panels.
+func (g *grid) axis() *axisOf {
+	if g.p.Kind != timeline {
+		return nil
+	}
+	a := &axisOf{g.q.From, g.q.To}
+	for n, row := range g.rows {
+		if t, ok := g.at(row, "started_at").(time.Time); ok && (n == 0 || t.Before(a.from)) {
+			a.from = t
+		}
+	}
+	return a
+}
+
+func (a *axisOf) title(zone *time.Location) string {
+	return a.from.In(zone).Format("2006-01-02 15:04") + " to " + a.to.In(zone).Format("2006-01-02 15:04")
+}
+
+func (a *axisOf) cell(g *grid, row []any) cellView {
+	start, ok := g.at(row, "started_at").(time.Time)
+	if !ok {
+		return cellView{Text: "–", Class: "none"}
+	}
+	end, ok := g.at(row, "ended_at").(time.Time)
+	title := "ended"
+	if !ok {
+		end, title = a.to, "goes on, or its end is not known"
+		if ms, ok := g.at(row, "took_ms").(int64); ok {
+			end, title = start.Add(time.Duration(ms)*time.Millisecond), "ended"
+		}
+	}
+	all := float64(a.to.Sub(a.from))
+	if all <= 0 {
+		return cellView{Text: "–", Class: "none"}
+	}
+	from, length := 100*float64(start.Sub(a.from))/all, 100*float64(end.Sub(start))/all
+	zone := g.q.snap.zone
+	return cellView{Class: "when", Span: &spanBar{
+		fmt.Sprintf("%.2f%%", max(0, from)), fmt.Sprintf("%.2f%%", max(0.6, min(length, 100-from))),
+		start.In(zone).Format("2006-01-02 15:04") + " to " + end.In(zone).Format("2006-01-02 15:04") + ", " + title,
+	}}
+}
