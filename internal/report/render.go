@@ -190,7 +190,7 @@ func prepare(v View, p Params) (View, error) {
 	case p.Limit < 0:
 		return v, usageError(fmt.Sprintf("limit %d: want 0 for all or a positive number", p.Limit))
 	case len(p.By) > 0 && len(v.By) == 0:
-		return v, usageError(fmt.Sprintf("the view %s has its own grouping: --by is for the views %s", v.Name, strings.Join(groupedViews(), " and ")))
+		return v, usageError(fmt.Sprintf("the view %s has its own grouping: --by is for these views: %s", v.Name, strings.Join(groupedViews(), ", ")))
 	case len(p.By) == 0 && len(v.By) > 0 && len(v.DefaultBy) == 0:
 		return v, usageError(fmt.Sprintf("the view %s needs --by with one or more of %s", v.Name, strings.Join(v.By, ", ")))
 	}

@@ -583,7 +583,7 @@ func TestUsageErrors(t *testing.T) {
 	f("../parts", week, "unknown view")
 	f("users", Params{}, "window")
 	f("users", Params{From: weekEnd, To: weekStart}, "not before")
-	f("users", Params{From: weekStart, To: weekEnd, By: []string{"person"}}, "--by is for the views changes and usage")
+	f("users", Params{From: weekStart, To: weekEnd, By: []string{"person"}}, "--by is for these views: changes, accounts, usage")
 	f("changes", Params{From: weekStart, To: weekEnd, By: []string{"day"}}, `unknown column to group by "day"`)
 	f("changes", Params{From: weekStart, To: weekEnd, By: []string{"team", "team"}}, "twice")
 	f("users", Params{From: weekStart, To: weekEnd, Limit: -1}, "limit -1")
