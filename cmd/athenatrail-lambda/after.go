@@ -207,16 +207,16 @@ func report(ctx context.Context, p *program, log *slog.Logger, input json.RawMes
 	if span := r.spans[len(r.spans)-1].To.Sub(r.spans[0].From); span > 50*time.Hour {
 		return nil, fmt.Errorf("input %s: more than two days: the state machine does that", clip(string(input)))
 	}
-	todo, err := planOf(ctx, w, r, now)
+	plan, err := planOf(ctx, w, r, now)
 	if err != nil {
 		return nil, err
 	}
 	stop, cancel := stopAt(ctx, time.Now())
 	defer cancel()
-	out := &reported{Hours: todo.Export.Spans}
+	out := &reported{Hours: plan.Export.Spans}
 	// The units are the parts of one whole here: all of their log files, side
 	// by side.
-	for _, s := range todo.Finish.Collected {
+	for _, s := range plan.Finish.Collected {
 		done, err := oneUnit(ctx, w, unit{From: s.From, To: s.To}, stop)
 		if err != nil {
 			return nil, err
@@ -225,17 +225,17 @@ func report(ctx context.Context, p *program, log *slog.Logger, input json.RawMes
 			return nil, errTooMuch
 		}
 	}
-	if done, err := oneDeriving(ctx, w, todo.Derive, stop); err != nil {
+	if done, err := oneDeriving(ctx, w, plan.Derive, stop); err != nil {
 		return nil, err
 	} else if !done.Done {
 		return nil, errTooMuch
 	}
-	if done, err := oneExport(ctx, w, exported{Spans: slices.Clone(todo.Export.Spans)}, stop); err != nil {
+	if done, err := oneExport(ctx, w, exported{Spans: slices.Clone(plan.Export.Spans)}, stop); err != nil {
 		return nil, err
 	} else if !done.Done {
 		return nil, errTooMuch
 	}
-	_, err = oneFinish(ctx, w, todo.Finish)
+	_, err = oneFinish(ctx, w, plan.Finish)
 	return out, err
 }
 

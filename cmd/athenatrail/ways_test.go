@@ -134,7 +134,7 @@ func TestWaysIn(t *testing.T) {
 			feed, err := lookup.New(lookup.Options{
 				Places: places,
 				Config: func(_ context.Context, account, region string) (aws.Config, error) {
-					return aws.Config{Region: region, BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("ASIAXXXX"+account, "secret", "")}, nil
+					return aws.Config{Region: region, BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("ASIAEXAM"+account, "secret", "")}, nil
 				},
 				Ledger: o.Ledger, Events: slices.Sorted(maps.Keys(names)), Rate: 5000,
 				Now: func() time.Time { return s.company.Now },

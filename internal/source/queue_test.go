@@ -352,7 +352,7 @@ func TestPoison(t *testing.T) {
 	inTime(t, func(t *testing.T, ctx context.Context) {
 		f := &fakeSQS{}
 		for n := range 30 {
-			f.send(oneFile(n), "poison \x1b[31m"+strings.Repeat("x", 1000))
+			f.send(oneFile(n), "poison \x1b[31m"+strings.Repeat("y", 1000))
 		}
 		q := f.source(t, ctx, nil)
 		objects, errs := listQueue(ctx, q)
@@ -360,7 +360,7 @@ func TestPoison(t *testing.T) {
 			t.Fatalf("%d objects, %d errors", len(objects), len(errs))
 		}
 		text := errs[0].Error()
-		if !strings.HasPrefix(text, `message "m2" of queue `+fakeQueueURL+`: not a JSON object: "poison  [31mxxx`) || len(text) > 300 {
+		if !strings.HasPrefix(text, `message "m2" of queue `+fakeQueueURL+`: not a JSON object: "poison  [31myyy`) || len(text) > 300 {
 			t.Errorf("error %s", text)
 		}
 		if !errors.Is(errs[0], ErrUnread) || !strings.Contains(hintOf(errs[0]), "redrive policy") {
