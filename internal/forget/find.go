@@ -316,6 +316,13 @@ func (r *run) findFacts(ctx context.Context) error {
 				}
 			})
 		},
+		func() error {
+			return facts(ctx, r, lake.LimitActions, func(p athenatrail.Partition, a *athenatrail.LimitAction) {
+				if r.plan.ids[a.Target] || r.names.inAction(a) {
+					r.note(p, a)
+				}
+			})
+		},
 	} {
 		if err := look(); err != nil {
 			return err

@@ -180,7 +180,53 @@ var (
 	// derives from them, and they are many, so that they lie apart from what
 	// every run reads.
 	Catalog = references("catalog")
+
+	// LimitActions: of one attempt, what came of it stays over that it was
+	// begun.
+	LimitActions = &Fact[athenatrail.LimitAction]{
+		name: "limit_actions",
+		format: &rowfile.Format[athenatrail.LimitAction]{
+			Dictionary: []string{"run_id", "limit_name", "mode", "subject_kind", "unit", "action", "operation", "outcome"},
+			Size:       func(a *athenatrail.LimitAction) int { return len(a.Message) + len(a.Target) + 500 },
+		},
+		key: func(a, b *athenatrail.LimitAction) int {
+			return cmp.Or(strings.Compare(a.ID, b.ID), cmp.Compare(a.Attempt, b.Attempt))
+		},
+		better: func(a, b *athenatrail.LimitAction) int {
+			return cmp.Or(
+				cmp.Compare(actionRank(a), actionRank(b)),
+				compareTimes(b.Time, a.Time),
+				strings.Compare(a.RunID, b.RunID),
+				longer(a.Message, b.Message),
+				longer(a.Target, b.Target),
+				longer(a.Operation, b.Operation),
+				strings.Compare(a.LimitName, b.LimitName),
+				strings.Compare(a.Mode, b.Mode),
+				strings.Compare(a.SubjectKind, b.SubjectKind),
+				longer(a.Subject, b.Subject),
+				longer(a.Person, b.Person),
+				compareTimes(a.WindowStart, b.WindowStart),
+				compareTimes(a.WindowEnd, b.WindowEnd),
+				strings.Compare(a.Threshold, b.Threshold),
+				cmp.Compare(a.Used, b.Used),
+				cmp.Compare(a.Allowed, b.Allowed),
+				strings.Compare(a.Unit, b.Unit),
+				strings.Compare(a.Action, b.Action),
+				strings.Compare(a.Outcome, b.Outcome),
+				compareTimes(a.Until, b.Until),
+				longer(a.Reason, b.Reason),
+				longer(a.LiftedBy, b.LiftedBy),
+			)
+		},
+		home: func(a *athenatrail.LimitAction) *athenatrail.Partition { return &a.Home },
+		day:  func(a *athenatrail.LimitAction) (time.Time, bool) { return a.Time, true },
+	}
 )
+
+// actionRank orders what may be known of an attempt.
+func actionRank(a *athenatrail.LimitAction) int {
+	return slices.Index([]string{athenatrail.OutcomeBegun, athenatrail.OutcomeFailed, athenatrail.OutcomeSkipped, athenatrail.OutcomeDone}, a.Outcome)
+}
 
 func references(name string) *Fact[athenatrail.Reference] {
 	return &Fact[athenatrail.Reference]{

@@ -85,6 +85,7 @@ var tables = []table{
 	newTable("query_texts", "facts/query_texts", reflect.TypeFor[athenatrail.QueryText](), "account_id", "region_name"),
 	newTable("reference", "facts/reference", reflect.TypeFor[athenatrail.Reference](), "account_id", "region_name"),
 	newTable("catalog", "facts/catalog", reflect.TypeFor[athenatrail.Reference](), "account_id", "region_name"),
+	newTable("limit_actions", "facts/limit_actions", reflect.TypeFor[athenatrail.LimitAction](), "account_id", "region_name"),
 }
 
 func tableNamed(name string) table {
