@@ -223,6 +223,7 @@ func TestAWSIsImportedAtItsDoorsOnly(t *testing.T) {
 		"internal/athenaapi":     "what Athena knows of query executions and sessions",
 		"internal/catalog":       "the tables of the Glue Data Catalog, and who holds access by Lake Formation",
 		"internal/directory":     "the users of Identity Center, the accounts of an organization",
+		"internal/enforce":       "what stops and blocks: Athena and IAM",
 		"internal/setup":         "it gives the client of S3 to those who asked for one",
 		"internal/cli":           "the demo's invented credentials",
 		"cmd/athenatrail-lambda": "the Lambda runtime, and the state machine that it starts",
