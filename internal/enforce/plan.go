@@ -254,7 +254,7 @@ func (p *plan) acts(r *run, s *standing.State, x *reached) {
 			add(athenatrail.ActStop, q.id, func(n *step) {
 				n.act.Account, n.act.Region, n.act.Person = q.account, q.region, q.by.person
 				n.spark, n.spare = q.spark, q.by.spare
-				n.id = x.id(athenatrail.ActStop, q.account+"/"+q.region+"/"+q.id)
+				n.id = idOf(st.Limit.Name, athenatrail.ActStop, q.account, q.region, q.id) // once, whatever the threshold
 			})
 		}
 	}
