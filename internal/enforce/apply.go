@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/athenatrail/athenatrail"
@@ -590,9 +589,6 @@ func (r *run) fact(x *step, now time.Time) athenatrail.LimitAction {
 		if x.byHand {
 			f.LiftedBy = x.by
 		}
-	}
-	if f.SubjectKind == string(limit.PerWorkGroup) && f.Target == "" {
-		f.Target = strings.Join([]string{a.Account, a.Region, a.Subject}, " ")
 	}
 	if st := x.status; st != nil {
 		amount := st.Limit.Amount
