@@ -42,7 +42,7 @@ type verifier interface {
 }
 
 var verifiers = []verifier{
-	Events, SessionEvents, Details, QueryTexts, RoleSessions, DataAccess, References, Catalog,
+	Events, SessionEvents, Details, QueryTexts, RoleSessions, DataAccess, References, Catalog, Notices,
 	QueryExecutions, Activity, Sessions, Calculations, UsageRollup, TableRollup,
 }
 
