@@ -16,8 +16,8 @@ import (
 
 	"github.com/athenatrail/athenatrail/internal/annotation"
 	"github.com/athenatrail/athenatrail/internal/limit"
-	"github.com/athenatrail/athenatrail/internal/price"
 	"github.com/athenatrail/athenatrail/internal/notify"
+	"github.com/athenatrail/athenatrail/internal/price"
 	"github.com/athenatrail/athenatrail/internal/team"
 )
 
@@ -98,7 +98,7 @@ func TestExampleHasEveryKey(t *testing.T) {
 				Database: []string{"raw"}, Table: []string{"raw.*"}, Tool: []string{"dbt"}},
 				Per: "all", Measure: "cost", Window: "30d", Amount: "500 EUR"},
 		},
-		Protect:   []string{"arn:aws:iam::*:role/nightly-etl", "finance-close"},
+		Protect: []string{"arn:aws:iam::*:role/nightly-etl", "finance-close"},
 		Notify: []notify.Channel{
 			{Name: "data-platform", URL: "env:ATHENA_SLACK_URL", Kinds: []notify.Kind{"limit_stop", "limit_block", "digest"}, SQL: true,
 				Quiet:    &notify.QuietHours{From: 20 * 60, To: 7 * 60, Zone: zoneNamed(t, "Europe/Berlin"), Weekends: true, Except: []notify.Kind{"limit_block"}},

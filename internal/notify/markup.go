@@ -90,6 +90,9 @@ const (
 	mostKey      = 400
 )
 
+// cutMark stands where a text was cut.
+const cutMark = "…"
+
 // bounded returns text in one line of at most so many bytes, without what a
 // terminal, a mail client or a chat would obey: control characters, marks that
 // turn the direction of writing, characters that do not show.
@@ -104,8 +107,8 @@ func bounded(text string, most int) string {
 		case !shows(r):
 			r = '\ufffd'
 		}
-		if b.Len()+utf8.RuneLen(r)+1 > most {
-			b.WriteString("…")
+		if b.Len()+utf8.RuneLen(r)+1+len(cutMark) > most {
+			b.WriteString(cutMark)
 			break
 		}
 		if space {
@@ -131,7 +134,7 @@ func columns(line string) string {
 		}
 		return r
 	}, strings.TrimRight(line, "\r\n"))
-	return cut(line, mostLine)
+	return cut(link.ReplaceAllString(line, "$1[:]//"), mostLine)
 }
 
 // escapeCode is escape for text between fences, where nothing but the fence

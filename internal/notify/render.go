@@ -30,8 +30,8 @@ type Page struct {
 	More     []Entry // what is beyond the first, of which the headline is enough
 }
 
-// Others is how many messages there are beside the first.
-func (p *Page) Others() int { return len(p.Messages) + len(p.More) - 1 }
+// Count is how many messages there are.
+func (p *Page) Count() int { return len(p.Messages) + len(p.More) }
 
 // An Entry is a message as a template is given it: bounded, and in templates
 // of text escaped for the channel. What is not known is empty.
@@ -230,7 +230,7 @@ const mostSubject = 100
 
 // cut cuts text at a line, or where it has none at a character.
 func cut(text string, most int) string {
-	const end = "\n…"
+	const end = "\n" + cutMark
 	if len(text) <= most {
 		return text
 	}
