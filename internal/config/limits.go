@@ -234,7 +234,7 @@ func (c *Config) WithLimits(ctx context.Context, name string, o Options) (*Confi
 		case f.key == "limits" || f.key == "protect":
 			found = found || f.key == "limits"
 			wrong = append(wrong, settings[f.key].set(&tried, f.key, f.value)...)
-		case settings[f.key].set == nil && !slices.Contains(laterKeys, f.key):
+		case settings[f.key].set == nil:
 			wrong = append(wrong, f.place.errorf("%s", unknownKey(f.key, keys)))
 		}
 	}

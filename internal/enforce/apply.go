@@ -259,31 +259,53 @@ func (r *run) act(ctx context.Context, s *standing.State, p *plan) error {
 		}
 		r.do(ctx, s, x)
 	}
+	// What was done is stored though the program was told to stop. Telling
+	// comes after, and may take its time: who tells what is the notices' own
+	// affair.
+	if err := r.settle(ctx, p, true); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	r.notify(ctx, p)
-	// What was done is stored though the program was told to stop.
+	return r.settle(ctx, p, false)
+}
+
+// settle stores what came of the steps that have ended since the last time. With
+// release it gives the lease back, which it must still have.
+func (r *run) settle(ctx context.Context, p *plan, release bool) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
+	var ended []*step
 	var done []athenatrail.LimitAction
 	for _, x := range p.steps {
-		if x.result == "" {
+		if x.result == "" || x.settled {
 			continue
 		}
+		x.settled = true
+		ended = append(ended, x)
 		if x.lift == "" && x.result == athenatrail.OutcomeSkipped && x.act.Outcome == x.result && x.act.Message == x.message {
 			continue // that is known
 		}
 		done = append(done, r.fact(x, r.Moment.Now))
 	}
-	r.result.Done = done
+	r.result.Done = append(r.result.Done, done...)
 	if err := r.store(ctx, done); err != nil {
 		return err
 	}
+	if len(ended) == 0 && !release {
+		return nil
+	}
 	_, err := standing.Update(ctx, r.Lake, func(s *standing.State) error {
-		if s.Lease == nil || s.Lease.RunID != r.RunID {
-			return errors.New("apply limits: another run took over: this one was too slow")
+		if release {
+			if s.Lease == nil || s.Lease.RunID != r.RunID {
+				return errors.New("apply limits: another run took over: this one was too slow")
+			}
+			s.Lease = nil
 		}
-		s.Lease = nil
-		for _, x := range p.steps {
-			if a := s.Acts[x.id]; a != nil && x.result != "" {
+		for _, x := range ended {
+			if a := s.Acts[x.id]; a != nil {
 				x.note(a, r.Moment.Now)
 			}
 		}

@@ -42,7 +42,7 @@ func TestWarnStopBlockLift(t *testing.T) {
 
 	w.query("q5", rosa, 20*time.Minute, 30e9, true)
 	w.says(w.apply(), "stop q5 done", "block arn:aws:iam::123456789012:role/Analyst session rosa@example.com done", "notify done")
-	end := noon.Truncate(24 * time.Hour).AddDate(0, 0, 1)
+	end := noon.Truncate(24*time.Hour).AddDate(0, 0, 1)
 	policy := w.inline("Analyst")
 	if w.may(policy, "rosa@example.com", w.now) || !w.may(policy, "rosa@example.com", end) || !w.may(policy, "ines@example.com", w.now) {
 		t.Errorf("the policy does not deny rosa until midnight and nobody else: %s", policy)
@@ -136,7 +136,9 @@ func TestOldLakesAndClocks(t *testing.T) {
 	w.completeTo = w.now.Add(2 * time.Hour)
 	f("a lake that is ahead", "ahead of this machine's clock by 2 hours")
 	w.completeTo = time.Time{}
-	w.clock = func() (string, time.Time, error) { return "arn:aws:iam::123456789012:user/limits", w.now.Add(3 * time.Hour), nil }
+	w.clock = func() (string, time.Time, error) {
+		return "arn:aws:iam::123456789012:user/limits", w.now.Add(3 * time.Hour), nil
+	}
 	f("a clock that is wrong", "this machine's clock is 3h0m0s from AWS's")
 	w.clock = func() (string, time.Time, error) { return "", time.Time{}, errors.New("no route to host") }
 	f("nobody to ask", "AWS cannot be asked who athenatrail is: no route to host")
@@ -301,11 +303,13 @@ func TestKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	kill()
+	w.says(w.apply()) // what was begun may still be under way
+	w.query("q2", w.who("rosa", assumed("Analyst", "rosa")), time.Minute, 1e9, true)
 	if r := w.apply(); r.Busy != "killed" || len(r.Done) > 0 {
 		t.Errorf("while the other may live: busy %q, done %v", r.Busy, r.Done)
 	}
 	w.now = w.now.Add(standing.LeaseLength + time.Second)
-	w.says(w.apply(), "stop q1 done", "notify done")
+	w.says(w.apply(), "stop q1 done", "stop q2 done", "notify done")
 	w.says(w.apply())
 }
 

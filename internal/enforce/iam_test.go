@@ -1,6 +1,7 @@
 package enforce
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -236,22 +237,32 @@ func TestDisabledByOthers(t *testing.T) {
 // next take what it did for how the work group was.
 func TestKilledWithAWorkGroup(t *testing.T) {
 	w := newWorld(t, groupLimit("one", "100%: block"))
-	w.groups = []athenaapitest.WorkGroup{{Name: "analysts"}}
-	w.query("q1", w.who("rosa", assumed("Analyst", "rosa")), time.Hour, 120e9, false)
+	w.groups = []athenaapitest.WorkGroup{{Name: "analysts"}, {Name: "other"}}
+	rosa := w.who("rosa", assumed("Analyst", "rosa"))
+	w.query("q1", rosa, time.Hour, 120e9, false)
+	w.query("q2", rosa, time.Hour, 110e9, false).WorkGroupName = "other"
 	o := w.options()
-	ctx := t.Context()
-	o.Teller = killer{} // dies when it is to tell, after the calls and before anything is noted
+	answer, calls := o.Config, 0
+	o.Config = func(ctx context.Context, account, region string) (aws.Config, error) {
+		if calls++; calls == 3 { // the first work group was read and changed
+			panic("killed")
+		}
+		return answer(ctx, account, region)
+	}
 	func() {
 		defer func() { recover() }()
-		Apply(ctx, o)
+		Apply(t.Context(), o)
 	}()
 	if state, _ := w.group(); state != "DISABLED" {
 		t.Fatalf("the work group is %s", state)
 	}
 	w.now = w.now.Add(3 * time.Minute)
-	w.says(w.apply(), "work_group_state arn:aws:athena:eu-west-1:123456789012:workgroup/analysts done", "notify done")
+	w.says(w.apply(), "work_group_state arn:aws:athena:eu-west-1:123456789012:workgroup/analysts done",
+		"work_group_state arn:aws:athena:eu-west-1:123456789012:workgroup/other done", "notify done", "notify done")
 	w.now = noon.Truncate(24*time.Hour).AddDate(0, 0, 1).Add(5 * time.Minute)
-	w.says(w.apply(), "lift arn:aws:athena:eu-west-1:123456789012:workgroup/analysts done")
+	if r := w.apply(); len(r.Done) != 2 || r.Failed() > 0 {
+		t.Errorf("done %+v", r.Done)
+	}
 	if state, _ := w.group(); state != "ENABLED" {
 		t.Errorf("put back to %s", state)
 	}

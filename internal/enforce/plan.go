@@ -32,6 +32,7 @@ type step struct {
 
 	// What came of it; result is empty where it was not tried.
 	result, message string
+	settled         bool // and it is stored
 }
 
 // idOf returns the id of an act: what it is of, not who does it or when.
@@ -205,12 +206,15 @@ func (p *plan) add(r *run, s *standing.State, x *step) {
 }
 
 // due tells whether something that did not go well is to be tried again: at
-// once, and then after pauses that double, from two minutes to an hour.
+// once, and then after pauses that double, from two minutes to an hour. What
+// was only begun may still be under way.
 func (r *run) due(outcome string, attempts int, last time.Time) bool {
-	if outcome == athenatrail.OutcomeBegun || attempts < 2 && outcome != athenatrail.OutcomeSkipped {
+	pause := time.Hour
+	if outcome == athenatrail.OutcomeBegun {
+		pause = standing.LeaseLength
+	} else if attempts < 2 && outcome != athenatrail.OutcomeSkipped {
 		return true
 	}
-	pause := time.Hour
 	if shift := attempts - 2; outcome == athenatrail.OutcomeFailed && shift < 5 {
 		pause = 2 * time.Minute << max(shift, 0)
 	}

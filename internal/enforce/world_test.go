@@ -406,10 +406,3 @@ func (t *teller) Send(_ context.Context, _ time.Time, messages []notify.Message)
 func people(mode string, thresholds ...string) limit.Definition {
 	return limit.Definition{Name: "people-day", Per: "person", Measure: "scanned_bytes", Window: "day", Amount: "100 GB", Mode: mode, Thresholds: thresholds}
 }
-
-// A killer is a teller at which a run dies.
-type killer struct{}
-
-func (killer) Send(context.Context, time.Time, []notify.Message) (notify.Result, error) {
-	panic("killed")
-}

@@ -174,6 +174,46 @@ var (
 		day:  func(d *athenatrail.DataAccess) (time.Time, bool) { return d.Time, true },
 	}
 
+	// Notices are changed by who sends them, one after the other: what is over
+	// stays, else what was tried more often, and of the same tries what came
+	// of it.
+	Notices = &Fact[athenatrail.Notice]{
+		name: "notices",
+		format: &rowfile.Format[athenatrail.Notice]{
+			Dictionary: []string{"channel", "kind", "state"},
+			Blobs:      []string{"message"},
+			Size:       func(n *athenatrail.Notice) int { return len(n.Message) + 300 },
+		},
+		key: func(a, b *athenatrail.Notice) int {
+			return cmp.Or(strings.Compare(a.MessageKey, b.MessageKey), strings.Compare(a.Channel, b.Channel))
+		},
+		better: func(a, b *athenatrail.Notice) int {
+			return cmp.Or(
+				cmp.Compare(noticeRank(a), noticeRank(b)),
+				cmp.Compare(a.Attempts, b.Attempts),
+				compareBools(a.State == athenatrail.NoticeWaiting, b.State == athenatrail.NoticeWaiting),
+				compareTimes(b.Queued, a.Queued),
+				compareTimes(a.Sent, b.Sent),
+				compareTimes(a.Claimed, b.Claimed),
+				compareTimes(a.First, b.First),
+				compareTimes(a.NotUntil, b.NotUntil),
+				compareTimes(a.About, b.About),
+				longer(a.Message, b.Message),
+				strings.Compare(a.Claimant, b.Claimant),
+				strings.Compare(a.Error, b.Error),
+				strings.Compare(a.Recipient, b.Recipient),
+				strings.Compare(a.Kind, b.Kind),
+				strings.Compare(a.Person, b.Person),
+				strings.Compare(a.Team, b.Team),
+				strings.Compare(a.SubjectKind, b.SubjectKind),
+				strings.Compare(a.Subject, b.Subject),
+				strings.Compare(a.LimitName, b.LimitName),
+			)
+		},
+		home: func(n *athenatrail.Notice) *athenatrail.Partition { return &n.Home },
+		day:  func(n *athenatrail.Notice) (time.Time, bool) { return n.About, true },
+	}
+
 	References = references("reference")
 
 	// Catalog holds the references of tables and grants. No table of the lake
@@ -243,6 +283,17 @@ func references(name string) *Fact[athenatrail.Reference] {
 		home:   func(r *athenatrail.Reference) *athenatrail.Partition { return &r.Home },
 		day:    func(*athenatrail.Reference) (time.Time, bool) { return time.Time{}, false },
 	}
+}
+
+// noticeRank orders what is open, given up and sent.
+func noticeRank(n *athenatrail.Notice) int {
+	switch n.State {
+	case athenatrail.NoticeSent:
+		return 2
+	case athenatrail.NoticeGivenUp:
+		return 1
+	}
+	return 0
 }
 
 // outcomeRank orders what may be known of an id, by how much that is.

@@ -42,7 +42,7 @@ type verifier interface {
 }
 
 var verifiers = []verifier{
-	Events, SessionEvents, Details, QueryTexts, RoleSessions, DataAccess, References, Catalog, LimitActions,
+	Events, SessionEvents, Details, QueryTexts, RoleSessions, DataAccess, References, Catalog, LimitActions, Notices,
 	QueryExecutions, Activity, Sessions, Calculations, UsageRollup, TableRollup,
 }
 

@@ -8,7 +8,10 @@
 package notify
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -72,7 +75,19 @@ type Message struct {
 	Queries  []Query  // those that cost most, the first most
 	Done     []string // what was done, a sentence each: stopped 2 queries
 	Advice   []string // what to change, a sentence each
-	HowToAsk string   // for more; empty: as the configuration has it
+	HowToAsk string   // for more; empty: as the channel's configuration has it
+
+	// Text, HTML and Pictures are a digest's. Text is plain and in columns,
+	// HTML is made by who escapes, and names the pictures by cid:.
+	Text     string    `json:",omitempty"`
+	HTML     string    `json:",omitempty"`
+	Pictures []Picture `json:",omitempty"`
+}
+
+// A Picture is shown within the HTML of a letter.
+type Picture struct {
+	Name string // by which the HTML names it, letters and digits
+	PNG  []byte
 }
 
 // A Query is one that a message names.
@@ -87,6 +102,40 @@ type Query struct {
 	// told to show it, in the run that hands the message over, and never
 	// stored with the notice.
 	SQL string `json:"-"`
+}
+
+// bounded returns the message with texts and lists of the length that is told
+// of them at most, and a key that can be one.
+func (m *Message) bounded() *Message {
+	c := *m
+	if c.Key = bounded(m.Key, mostKey); c.Key != m.Key {
+		sum := sha256.Sum256([]byte(m.Key))
+		c.Key += "#" + hex.EncodeToString(sum[:16])
+	}
+	for _, name := range []*string{&c.Person, &c.SubjectKind, &c.Subject, &c.Team, &c.Limit, &c.Used, &c.Allowed} {
+		*name = bounded(*name, mostName)
+	}
+	for _, sentence := range []*string{&c.Headline, &c.LimitText, &c.HowToAsk} {
+		*sentence = bounded(*sentence, mostSentence)
+	}
+	c.Done, c.Advice = sentences(m.Done), sentences(m.Advice)
+	c.Queries = slices.Clone(m.Queries[:min(len(m.Queries), mostQueries)])
+	for i := range c.Queries {
+		q := &c.Queries[i]
+		q.ID, q.Cost, q.Database, q.SQL = bounded(q.ID, mostName), bounded(q.Cost, mostName), bounded(q.Database, mostName), bounded(q.SQL, mostSQL)
+	}
+	c.Text = cut(m.Text, mostText)
+	return &c
+}
+
+func sentences(texts []string) (list []string) {
+	for i, text := range texts {
+		if i == mostLines {
+			return append(list, fmt.Sprintf("and %d more", len(texts)-mostLines))
+		}
+		list = append(list, bounded(text, mostSentence))
+	}
+	return list
 }
 
 // A Result is what became of the notices that a run looked at: of the messages

@@ -41,6 +41,13 @@ func (e *Env) Enforce(ctx context.Context, l *lake.Lake, all, limits *limit.Limi
 			return conn.Identify(ctx)
 		},
 	}
+	if len(e.Notify) > 0 {
+		teller, err := e.Notifier(ctx, l)
+		if err != nil {
+			return o, err
+		}
+		o.Teller = teller
+	}
 	for _, p := range e.OwnPrincipals {
 		o.Own = append(o.Own, glob.New(p))
 	}
