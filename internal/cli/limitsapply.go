@@ -78,6 +78,9 @@ func (a *app) limitsApply(ctx context.Context, names []string, dryRun bool) erro
 	for _, text := range result.Told {
 		a.say("warning", errors.New(text))
 	}
+	for _, problem := range result.Notice.Problems {
+		a.say("warning", problem)
+	}
 	if result.Busy != "" {
 		a.note("another process acts on the limits just now (%s): nothing was done", result.Busy)
 		return nil
@@ -139,15 +142,19 @@ func actionRow(x *athenatrail.LimitAction) []any {
 		return t
 	}
 	subject := limit.Subject{Name: x.Subject}.String()
-	message := x.Message
-	if x.Reason != "" {
-		message = strings.TrimSuffix(x.Reason+"; "+message, "; ")
-	}
 	return []any{
-		x.Time, x.LimitName, subject, nilIfEmpty(x.Threshold), usedText(x), x.Action, x.Outcome, nilIfEmpty(x.Target), moment(x.Until), nilIfEmpty(message),
+		x.Time, x.LimitName, subject, nilIfEmpty(x.Threshold), usedText(x), x.Action, x.Outcome, nilIfEmpty(x.Target), moment(x.Until), nilIfEmpty(actionMessage(x)),
 		nilIfEmpty(x.Person), x.SubjectKind, x.Mode, nilIfEmpty(x.Operation), x.WindowStart, moment(x.WindowEnd), nilIfEmpty(x.LiftedBy),
 		x.Used, x.Allowed, x.Unit, x.Home.Account, x.Home.Region, int64(x.Attempt), x.ID, x.RunID,
 	}
+}
+
+// actionMessage is what there is to say of an action beside its outcome.
+func actionMessage(x *athenatrail.LimitAction) string {
+	if x.Reason == "" {
+		return x.Message
+	}
+	return strings.TrimSuffix(x.Reason+"; "+x.Message, "; ")
 }
 
 // usedText says how much was used of what was allowed. The limit may have

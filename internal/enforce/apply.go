@@ -102,7 +102,7 @@ func Apply(ctx context.Context, o Options) (*Result, error) {
 	}
 	p := r.plan(s)
 	r.result.Told = p.told
-	if len(p.steps) == 0 && maps.EqualFunc(p.episodes, s.Episodes, time.Time.Equal) || o.DryRun {
+	if len(p.steps) == 0 && maps.Equal(p.episodes, s.Episodes) || o.DryRun {
 		for _, x := range p.steps {
 			r.result.Done = append(r.result.Done, r.fact(x, r.Moment.Now))
 		}

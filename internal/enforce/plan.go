@@ -53,8 +53,8 @@ const rearmPercent = 90
 // A plan is what one run does.
 type plan struct {
 	steps    []*step
-	episodes map[string]time.Time // as they are to be
-	told     []string             // what is not done, for a reason that is no fact
+	episodes map[string]standing.Episode // as they are to be
+	told     []string                    // what is not done, for a reason that is no fact
 }
 
 // reached is a threshold that a status has come to, with the window it is of.
@@ -101,7 +101,7 @@ func (r *run) live(s *standing.State, say func(string, ...any)) map[string]*limi
 // reachedNow returns the thresholds that are reached, and the episodes as they
 // are now. A window that moves has no beginning: what it is of begins when its
 // threshold is reached, and ends when use has fallen well below it.
-func (r *run) reachedNow(s *standing.State, live map[string]*limit.Limit) (list []*reached, episodes map[string]time.Time) {
+func (r *run) reachedNow(s *standing.State, live map[string]*limit.Limit) (list []*reached, episodes map[string]standing.Episode) {
 	episodes = maps.Clone(s.Episodes)
 	seen := map[string]bool{}
 	for i := range r.Report.Statuses {
@@ -115,10 +115,10 @@ func (r *run) reachedNow(s *standing.State, live map[string]*limit.Limit) (list 
 				key := episodeKey(st.Limit, st.Subject, t.Threshold)
 				seen[key] = true
 				if began, ok := episodes[key]; ok {
-					start = began
+					start = began.Since
 				} else {
 					start = r.Moment.Now.Truncate(time.Second)
-					episodes[key] = start
+					episodes[key] = standing.Episode{Limit: st.Limit.Name, Since: start}
 				}
 			}
 			list = append(list, &reached{st, t, start})
@@ -130,8 +130,8 @@ func (r *run) reachedNow(s *standing.State, live map[string]*limit.Limit) (list 
 			}
 		}
 	}
-	for key := range episodes {
-		if !seen[key] && r.sure() {
+	for key, e := range episodes { // of limits that are not looked at nothing is known
+		if !seen[key] && r.sure() && (live[e.Limit] != nil || r.All.Named(e.Limit) == nil) {
 			delete(episodes, key)
 		}
 	}

@@ -35,7 +35,13 @@ type State struct {
 
 	// Episodes are, of limits whose window moves, since when a threshold is
 	// reached: the window that an act is of.
-	Episodes map[string]time.Time `json:"episodes,omitempty"`
+	Episodes map[string]Episode `json:"episodes,omitempty"`
+}
+
+// An Episode is a time during which a threshold of a subject is reached.
+type Episode struct {
+	Limit string    `json:"limit"`
+	Since time.Time `json:"since"`
 }
 
 // A Lease is held by the run that acts.
@@ -182,7 +188,7 @@ func (a *Act) Stands() bool {
 func Load(ctx context.Context, l *lake.Lake) (*State, error) {
 	data, err := l.Read(ctx, lake.LimitStateKey)
 	if errors.Is(err, fs.ErrNotExist) {
-		return &State{Version: Version, Acts: map[string]*Act{}, Episodes: map[string]time.Time{}}, nil
+		return &State{Version: Version, Acts: map[string]*Act{}, Episodes: map[string]Episode{}}, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read what stands because of limits: %w", err)
@@ -205,7 +211,7 @@ func parse(data []byte) (*State, error) {
 		s.Acts = map[string]*Act{}
 	}
 	if s.Episodes == nil {
-		s.Episodes = map[string]time.Time{}
+		s.Episodes = map[string]Episode{}
 	}
 	return s, nil
 }
