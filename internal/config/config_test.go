@@ -96,7 +96,9 @@ func TestExampleHasEveryKey(t *testing.T) {
 				Exempt: []limit.Exempt{{Match: limit.Match{Person: []string{"rosa@example.com"}}, Until: "2026-12-01", Reason: "year-end closing"}}},
 			{Name: "sandbox-month", Match: limit.Match{Role: []string{"sandbox-*"}, Account: []string{"012345678901"}, WorkGroup: []string{"primary"},
 				Database: []string{"raw"}, Table: []string{"raw.*"}, Tool: []string{"dbt"}},
-				Per: "all", Measure: "cost", Window: "30d", Amount: "500 EUR"},
+				Per: "all", Measure: "cost", Window: "30d", Amount: "500 EUR", AllowShared: true, AskForMore: "Write to data-platform@example.com."},
+			{Name: "adhoc-day", Match: limit.Match{WorkGroup: []string{"adhoc"}}, Per: "work_group", Measure: "scanned_bytes", Window: "day", Amount: "5 TB",
+				Thresholds: []string{"80%: cutoff", "100%: block"}, Cutoff: "50 GB", Mode: "warn"},
 		},
 		Protect: []string{"arn:aws:iam::*:role/nightly-etl", "finance-close"},
 		Notify: []notify.Channel{
