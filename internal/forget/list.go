@@ -110,6 +110,8 @@ func hashOf(salt []byte, row any) string {
 		key = []string{"data_access", row.QueryExecutionID, row.Table, row.EventID}
 	case *athenatrail.Reference:
 		key = []string{"reference", row.Kind, row.ID}
+	case *athenatrail.Notice:
+		key = []string{"notice", row.MessageKey, row.Channel}
 	default:
 		return "" // on no list
 	}
