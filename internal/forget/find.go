@@ -301,6 +301,14 @@ func (r *run) findFacts(ctx context.Context) error {
 			})
 		},
 		func() error {
+			return facts(ctx, r, lake.Notices, func(p athenatrail.Partition, n *athenatrail.Notice) {
+				// Also one that tells of others beside them, as a digest does.
+				if r.names.has(n.Person) || r.names.in(n.MessageKey) || r.names.in(n.Recipient) || r.names.in(n.Error) || r.names.in(n.Message) {
+					r.note(p, n)
+				}
+			})
+		},
+		func() error {
 			return facts(ctx, r, lake.References, func(p athenatrail.Partition, x *athenatrail.Reference) {
 				if x.Kind == athenatrail.KindIdentityUser && (r.names.has(x.ID) || r.names.in(x.Answer)) {
 					r.note(p, x)

@@ -155,6 +155,7 @@ func (r *run) erase(ctx context.Context) error {
 		func() error { return sweep(ctx, r, lake.References, list) },
 		func() error { return sweep(ctx, r, lake.Catalog, list) },
 		func() error { return sweep(ctx, r, lake.LimitActions, list) },
+		func() error { return sweep(ctx, r, lake.Notices, list) },
 		func() error { return sweep(ctx, r, lake.SessionEvents, list) },
 		func() error { return sweep(ctx, r, lake.Events, list) },
 	} {

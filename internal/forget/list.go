@@ -113,6 +113,8 @@ func hashOf(salt []byte, row any) string {
 		key = []string{"reference", row.Kind, row.ID}
 	case *athenatrail.LimitAction:
 		key = []string{"limit_action", row.ID, strconv.Itoa(int(row.Attempt))}
+	case *athenatrail.Notice:
+		key = []string{"notice", row.MessageKey, row.Channel}
 	default:
 		return "" // on no list
 	}

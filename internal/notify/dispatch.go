@@ -94,6 +94,18 @@ type Post struct {
 	sender Sender
 }
 
+// Letter makes a letter of messages for a recipient of the channel, as its
+// service takes it.
+func (p *Post) Letter(to string, messages []Message, zone *time.Location) (*Letter, error) {
+	markup, most := p.form(p.Scheme)
+	l, err := p.Renderer.Letter(&p.Channel, to, markup, most, messages, zone)
+	if err != nil {
+		return nil, err
+	}
+	l.ID = hex.EncodeToString(randomBytes(16))
+	return l, nil
+}
+
 // A Dispatcher sends messages on channels, and remembers in the lake which. It
 // is for one goroutine.
 type Dispatcher struct {
@@ -433,8 +445,7 @@ func (s *sending) letter(g *group, mine []*athenatrail.Notice) (*Letter, error) 
 			kinds = append(kinds, m.Kind)
 		}
 	}
-	markup, most := g.post.form(g.post.Scheme)
-	letter, err := g.post.Renderer.Letter(&g.post.Channel, g.to, markup, most, messages, s.zone)
+	letter, err := g.post.Letter(g.to, messages, s.zone)
 	if err != nil {
 		return nil, err
 	}
