@@ -267,3 +267,56 @@ func TestKilledWithAWorkGroup(t *testing.T) {
 		t.Errorf("put back to %s", state)
 	}
 }
+
+// TestPolicyIsWhatIsCalled does all that limits can do, and compares what was
+// called with what limits policy permits: no more, and no less.
+func TestPolicyIsWhatIsCalled(t *testing.T) {
+	d := people("enforce", "100%: stop", "120%: block")
+	d.Measure, d.Amount = "cost", "1 USD"
+	w := newWorld(t, d, groupLimit("group", "80%: cutoff", "100%: block")).withIAM("Analyst", "user/rosa", reserved)
+	w.groups = []athenaapitest.WorkGroup{{Name: "analysts"}}
+	nothing, err := (&document{version: policyVersion}).kept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.must(w.iam.CreatePolicy(t.Context(), &iam.CreatePolicyInput{PolicyName: aws.String(limit.BlockPolicy), PolicyDocument: &nothing}))
+	w.must(w.iam.AttachRolePolicy(t.Context(), &iam.AttachRolePolicyInput{RoleName: aws.String(reserved), PolicyArn: aws.String(blockARN)}))
+	other := everything
+	w.must(w.iam.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: aws.String("Analyst"), PolicyName: aws.String("other"), PolicyDocument: &other}))
+	w.must(w.iam.PutUserPolicy(t.Context(), &iam.PutUserPolicyInput{UserName: aws.String("rosa"), PolicyName: aws.String("other"), PolicyDocument: &other}))
+	for i, who := range []athenatrail.Who{w.who("ines", assumed("Analyst", "ines")), w.who("rosa", "arn:aws:iam::"+account+":user/rosa"), w.who("paul", assumed(reserved, "paul"))} {
+		w.query(fmt.Sprint("done", i), who, time.Hour, 400e9, false)
+		w.query(fmt.Sprint("runs", i), who, time.Minute, 1, true)
+		w.session(fmt.Sprint("session", i), who, time.Minute, 1)
+	}
+	if r := w.apply(); r.Failed() > 0 {
+		t.Fatalf("%+v", r.Done)
+	}
+	for i := range 4 { // until a version of the policy has to go
+		name := fmt.Sprint("person", i)
+		w.query(name, w.who(name, assumed(reserved, name)), time.Minute, 400e9, false)
+		w.apply()
+	}
+	o := w.options()
+	policy, _ := o.Limits.Policy("aws")
+	w.definitions = nil
+	if r := w.apply(); r.Failed() > 0 {
+		t.Fatalf("%+v", r.Done)
+	}
+	permitted := map[string]bool{}
+	for _, s := range policy.Statement {
+		for _, action := range s.Action {
+			permitted[action] = true
+		}
+	}
+	w.called.Range(func(action, _ any) bool {
+		if !permitted[action.(string)] {
+			t.Errorf("%s is called, and the policy does not permit it", action)
+		}
+		delete(permitted, action.(string))
+		return true
+	})
+	for action := range permitted {
+		t.Errorf("%s is permitted, and never called", action)
+	}
+}

@@ -12,8 +12,10 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/smithy-go/middleware"
 
 	"github.com/athenatrail/athenatrail"
 	"github.com/athenatrail/athenatrail/internal/athenaapi/athenaapitest"
@@ -54,6 +56,18 @@ type world struct {
 	iam    *iam.Client
 	teller *teller
 	runs   int
+	called sync.Map // actions of IAM that were called
+}
+
+// recorded returns a configuration whose calls are noted.
+func (w *world) recorded(cfg aws.Config) aws.Config {
+	cfg.APIOptions = append(cfg.APIOptions, func(s *middleware.Stack) error {
+		return s.Initialize.Add(middleware.InitializeMiddlewareFunc("record", func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+			w.called.Store(strings.ToLower(awsmiddleware.GetServiceID(ctx))+":"+awsmiddleware.GetOperationName(ctx), true)
+			return next.HandleInitialize(ctx, in)
+		}), middleware.Before)
+	})
+	return cfg
 }
 
 func newWorld(t *testing.T, definitions ...limit.Definition) *world {
@@ -264,12 +278,12 @@ func (w *world) options() Options {
 				if w.moto == "" {
 					return aws.Config{}, errors.New("there is no IAM here")
 				}
-				return mototest.Config(w.moto, "us-east-1"), nil
+				return w.recorded(mototest.Config(w.moto, "us-east-1")), nil
 			}
-			return aws.Config{
+			return w.recorded(aws.Config{
 				Region: place, BaseEndpoint: aws.String(w.api.URL), Credentials: credentials.NewStaticCredentialsProvider("AKIAEXAMPLELIMITS000", "example", ""),
 				Retryer: func() aws.Retryer { return aws.NopRetryer{} },
-			}, nil
+			}), nil
 		},
 	}
 	if w.clock != nil {
