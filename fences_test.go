@@ -215,19 +215,21 @@ func TestPurePackagesReadNoClock(t *testing.T) {
 // TestAWSIsImportedAtItsDoorsOnly lists who may speak the SDK's types.
 func TestAWSIsImportedAtItsDoorsOnly(t *testing.T) {
 	doors := map[string]string{
-		"internal/awsconn":       "credentials, roles, and AWS's errors in plain words",
-		"internal/source":        "log files in S3, and queues that announce them",
-		"internal/lake":          "a lake in S3",
-		"internal/config":        "a configuration in S3 or the parameter store",
-		"internal/lookup":        "CloudTrail's event history",
-		"internal/athenaapi":     "what Athena knows of query executions and sessions",
-		"internal/catalog":       "the tables of the Glue Data Catalog, and who holds access by Lake Formation",
-		"internal/directory":     "the users of Identity Center, the accounts of an organization",
-		"internal/setup":         "it gives the client of S3 to those who asked for one",
-		"internal/cli":           "the demo's invented credentials",
-		"cmd/athenatrail-lambda": "the Lambda runtime, and the state machine that it starts",
-		"internal/s3test":        "a client of the S3 server that tests start",
-		"internal/mototest":      "clients of the moto server that tests start",
+		"internal/awsconn":        "credentials, roles, and AWS's errors in plain words",
+		"internal/source":         "log files in S3, and queues that announce them",
+		"internal/lake":           "a lake in S3",
+		"internal/config":         "a configuration in S3 or the parameter store",
+		"internal/lookup":         "CloudTrail's event history",
+		"internal/athenaapi":      "what Athena knows of query executions and sessions",
+		"internal/catalog":        "the tables of the Glue Data Catalog, and who holds access by Lake Formation",
+		"internal/directory":      "the users of Identity Center, the accounts of an organization",
+		"internal/notify/carrier": "topics of SNS",
+		"internal/enforce":        "what stops and blocks: Athena and IAM",
+		"internal/setup":          "it gives the client of S3 to those who asked for one",
+		"internal/cli":            "the demo's invented credentials",
+		"cmd/athenatrail-lambda":  "the Lambda runtime, and the state machine that it starts",
+		"internal/s3test":         "a client of the S3 server that tests start",
+		"internal/mototest":       "clients of the moto server that tests start",
 	}
 	isSDK := func(path string) bool {
 		return strings.HasPrefix(path, "github.com/aws/") // the SDK, and smithy-go below it

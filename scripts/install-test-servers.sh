@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs the servers that the tests talk to into .tools of this repository,
-# where the tests look for them. It needs Go, and Python 3.10 or newer with venv
-# or pip for moto; it does nothing for a server that is already there in the
-# right version.
+# where the tests look for them. It needs Go, Python 3.10 or newer with venv or
+# pip for moto, and apt-get for the mail server; it does nothing for a server
+# that is already there in the right version.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -111,3 +111,64 @@ install_moto() {
 # SQS, SNS, IAM, Step Functions and CloudFormation, as far as moto imitates
 # them: docs/testing.md says where it differs from AWS.
 install_moto 5.2.5 server,cloudformation,stepfunctions,sqs,sns,iam,s3
+
+# install_exim unpacks Debian's mail server, and a library that shows it a user
+# of its own, into a folder. Nothing of it is installed into the system, and it
+# runs as whoever starts it, on whatever port.
+install_exim() {
+	dir="$tools/exim"
+	if [ -x "$bin/exim4" ] && "$bin/exim4" --installed >/dev/null 2>&1; then
+		echo "exim $("$bin/exim4" --installed) is in $dir"
+		return
+	fi
+	if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
+		echo "exim comes from Debian's or Ubuntu's packages, and there is no apt-get: tests that need a mail server will not run" >&2
+		return
+	fi
+	echo "unpacking exim into $dir"
+	rm -rf "$dir" "$bin/exim4"
+	mkdir -p "$dir/packages" "$bin"
+	if ! fetch_packages exim4-daemon-light libnss-wrapper; then
+		echo "apt-get download does not find exim4-daemon-light and libnss-wrapper: after apt-get update it may" >&2
+		return 1
+	fi
+	# Libraries that the system lacks, under the names of this release or the next.
+	for lib in libnsl2 libgnutls-dane0 libgnutls-dane0t64 libunbound8 libidn12 libdb5.3 libdb5.3t64; do
+		if ldd "$dir/usr/sbin/exim4" | grep -q 'not found'; then
+			fetch_packages "$lib" || true
+		fi
+	done
+	rm -rf "$dir/packages"
+	chmod u-s "$dir/usr/sbin/exim4" # or it takes no library from us
+	cat >"$bin/exim4.new" <<'END'
+#!/bin/sh
+# Written by scripts/install-test-servers.sh.
+set -eu
+dir="$(cd "$(dirname "$0")/../exim" && pwd)"
+lib="$(dirname "$(find "$dir" -name libnss_wrapper.so | head -n 1)")"
+if [ "${1:-}" = --installed ]; then
+	test -e "$lib/libnss_wrapper.so"
+	exec cat "$dir/version"
+fi
+export LD_LIBRARY_PATH="$lib" LD_PRELOAD="$lib/libnss_wrapper.so"
+exec "$dir/usr/sbin/exim4" "$@"
+END
+	chmod +x "$bin/exim4.new"
+	mv "$bin/exim4.new" "$bin/exim4"
+	echo "exim $("$bin/exim4" --installed) is in $dir"
+}
+
+# fetch_packages NAME... downloads Debian packages and unpacks them into dir.
+fetch_packages() {
+	(cd "$dir/packages" && apt-get -qq -o APT::Sandbox::User=root download "$@" >/dev/null 2>&1) || return 1
+	for package in "$dir"/packages/*.deb; do
+		dpkg-deb -x "$package" "$dir"
+		case "$package" in
+		*/exim4-daemon-light_*) dpkg-deb -f "$package" Version >"$dir/version" ;;
+		esac
+		rm "$package"
+	done
+}
+
+# SMTP: a mail server as people run one.
+install_exim

@@ -226,3 +226,14 @@ func (c *Conn) Caller(ctx context.Context) (Caller, error) {
 	c.caller = Caller{aws.ToString(out.Account), aws.ToString(out.Arn)}
 	return c.caller, nil
 }
+
+// Identify asks AWS who the own credentials belong to, and what time it is
+// there: that of the answer, zero where it does not tell. It asks every time.
+func (c *Conn) Identify(ctx context.Context) (arn string, clock time.Time, err error) {
+	out, err := sts.NewFromConfig(c.base).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return "", time.Time{}, Explained(err)
+	}
+	clock, _ = awsmiddleware.GetServerTime(out.ResultMetadata)
+	return aws.ToString(out.Arn), clock, nil
+}

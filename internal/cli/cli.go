@@ -162,6 +162,9 @@ and what it cost. It keeps what it learnt in a lake: a folder of Parquet.`,
 			if a.output == outputHTML && cmd.Name() == "report" {
 				return nil
 			}
+			if cmd.Name() == "digest" {
+				return a.digestOutput(cmd)
+			}
 			_, err := format.Parse(a.output)
 			return asUsage(err)
 		},
@@ -169,7 +172,7 @@ and what it cost. It keeps what it learnt in a lake: a folder of Parquet.`,
 	p := root.PersistentFlags()
 	p.String("lake", "", "the lake: a folder, or s3://bucket/prefix (default ./athenatrail-lake)")
 	p.StringVar(&a.configFile, "config", "", "configuration file, also s3://bucket/key or ssm:/name (default ./athenatrail.yaml if it exists)")
-	p.StringVarP(&a.output, "output", "o", string(format.Table), "table, csv, json, jsonl or markdown; of report also html")
+	p.StringVarP(&a.output, "output", "o", string(format.Table), "table, csv, json, jsonl or markdown; of report also html; of digest text or html")
 	p.String("timezone", "", "where days begin and in which times are shown, such as Europe/Paris (default UTC)")
 	p.BoolVarP(&a.quiet, "quiet", "q", false, "print no progress and no notes")
 	p.BoolVar(&a.noColor, "no-color", false, "print no colours; NO_COLOR does the same")
@@ -179,7 +182,7 @@ and what it cost. It keeps what it learnt in a lake: a folder of Parquet.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{exitUsage, err} })
 	root.AddCommand(
 		a.demoCommand(), a.collectCommand(), a.reportCommand(), a.queryCommand(), a.whoCommand(), a.exportCommand(),
-		a.limitsCommand(), a.serveCommand(), a.lakeCommand(), a.ddlCommand(), a.configCommand(), a.doctorCommand(), a.versionCommand(),
+		a.limitsCommand(), a.notifyCommand(), a.digestCommand(), a.serveCommand(), a.lakeCommand(), a.ddlCommand(), a.configCommand(), a.doctorCommand(), a.versionCommand(),
 	)
 	for _, c := range root.Commands() {
 		wrapArgs(c)

@@ -33,6 +33,7 @@ type collectOptions struct {
 	follow   bool
 	interval time.Duration
 	listen   string
+	noLimits bool
 }
 
 func (a *app) collectCommand() *cobra.Command {
@@ -55,7 +56,9 @@ late.
 
 With --follow it goes on until it is stopped, looking for new log files every
 interval; a queue is waited at. On SIGTERM or Ctrl-C it stores what it has read
-and ends. Meanwhile /healthz and /metrics (Prometheus) answer at --listen.
+and ends. Meanwhile /healthz and /metrics (Prometheus) answer at --listen. After
+each look the limits that warn or enforce are applied, as athenatrail limits apply
+does, unless --no-limits is given.
 
 --dry-run reads a sample of the log files to say how much the run would ask
 Athena, and changes nothing.
@@ -79,6 +82,7 @@ when it changes.`,
 	f.BoolVar(&o.follow, "follow", false, "go on until stopped")
 	f.DurationVar(&o.interval, "interval", 20*time.Second, "with --follow, the pause between two looks for new log files")
 	f.StringVar(&o.listen, "listen", "127.0.0.1:9464", "with --follow, where /healthz and /metrics answer; empty: nowhere")
+	f.BoolVar(&o.noLimits, "no-limits", false, "with --follow, do not apply limits")
 	f.Bool("no-details", false, "do not ask Athena: rows keep the gap no_detail")
 	f.Int("jobs", 0, "log files read side by side (default: one a core)")
 	f.Duration("lookback", 0, "how late a log file may be delivered and still be looked for (default 48h)")

@@ -27,10 +27,11 @@ func (a *app) doctorCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check what can be reached, and which permission is missing",
-		Long: `Check the configuration, the lake, the sources, the credentials, and for every
-account and region configured that Athena may be asked: one line each, with the
-fix. It reads and writes nothing but a probe in the lake's place. Exit code 3
-means that a check failed.
+		Long: `Check the configuration, the lake, the sources, the channels of notify, the
+credentials, and for every account and region configured that Athena may be
+asked: one line each, with the
+fix. It reads and writes nothing but a probe in the lake's place, and sends
+nothing on the channels. Exit code 3 means that a check failed.
 
 With --all-accounts it prints a table instead, of every account that the
 configuration, the events of the last 45 days and, where that may be asked, the
@@ -68,6 +69,7 @@ func (a *app) doctor(ctx context.Context, all bool) error {
 	d.environment(os.Environ())
 	d.lake(ctx)
 	d.sources(ctx)
+	d.channels(ctx)
 	if all {
 		failed, err := a.allAccounts(ctx, d)
 		if err == nil && failed {

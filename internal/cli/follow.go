@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/athenatrail/athenatrail"
 	"github.com/athenatrail/athenatrail/internal/collect"
 	"github.com/athenatrail/athenatrail/internal/ledger"
 	"github.com/athenatrail/athenatrail/internal/setup"
@@ -68,6 +69,13 @@ func (a *app) follow(ctx context.Context, e *setup.Env, o collectOptions, ways s
 		}
 		return run, err
 	}
+	var limits *limiter
+	if !o.noLimits {
+		var err error
+		if limits, err = a.newLimiter(ctx, e); err != nil {
+			return err
+		}
+	}
 	var before []string // what was wrong the last time, which is not said again
 	err := collect.Follow(work, stop, o.interval, options, func(sum *collect.Summary, took time.Duration, err error) {
 		if sum.Read+sum.Pages+sum.Derived+sum.Wanted > 0 {
@@ -89,6 +97,9 @@ func (a *app) follow(ctx context.Context, e *setup.Env, o collectOptions, ways s
 			completeTo, _, _ = ledger.New(lake).CompleteTo(work)
 		}
 		f.told(sum, took, err, completeTo)
+		if limits != nil && err == nil {
+			f.metrics.acted(limits.round(work))
+		}
 	})
 	if err == nil {
 		a.note("stopped")
@@ -163,6 +174,7 @@ type metrics struct {
 	details    *prometheus.CounterVec
 	days       prometheus.Counter
 	problems   prometheus.Counter
+	limits     *prometheus.CounterVec
 	lastRun    prometheus.Gauge
 	completeTo prometheus.Gauge
 }
@@ -195,12 +207,20 @@ func newMetrics() *metrics {
 		details:    by("details_total", "Executions, sessions and calculations that Athena was asked for, by its answer.", "outcome"),
 		days:       counter("days_derived_total", "Days of an account and region that were derived."),
 		problems:   counter("problems_total", "What could not be read, asked or decoded."),
+		limits:     by("limit_actions_total", "What was done because of limits, by what came of it.", "outcome", athenatrail.OutcomeDone, athenatrail.OutcomeFailed, athenatrail.OutcomeSkipped),
 		lastRun:    gauge("last_run_timestamp_seconds", "When the last run that went well ended."),
 		completeTo: gauge("complete_to_timestamp_seconds", "Until when the lake holds all that its sources hold."),
 	}
-	m.registry.MustRegister(m.runs, m.seconds, m.files, m.bytes, m.records, m.facts, m.details, m.days, m.problems, m.lastRun, m.completeTo,
+	m.registry.MustRegister(m.runs, m.seconds, m.files, m.bytes, m.records, m.facts, m.details, m.days, m.problems, m.limits, m.lastRun, m.completeTo,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
+}
+
+// acted counts what was done because of limits.
+func (m *metrics) acted(list []athenatrail.LimitAction) {
+	for i := range list {
+		m.limits.WithLabelValues(list[i].Outcome).Inc()
+	}
 }
 
 func (m *metrics) add(sum *collect.Summary, took time.Duration, err error, completeTo time.Time) {

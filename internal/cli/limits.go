@@ -29,22 +29,26 @@ type limitsOptions struct {
 	top    int
 	all    bool
 	wide   bool
+
+	history bool
+	from    string
 }
 
 func (a *app) limitsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "limits",
-		Short: "Who used how much of what they may: status, check, simulate, policy",
+		Short: "Who used how much of what they may, and what is done about it",
 		Long: `Limits stand in the configuration: how much each person, team or work group may
 scan, cost or run in a day, a week, a month. A limit is observed only, until its
-mode says more. These commands compute and tell; none of them changes anything
-in AWS.`,
+mode says more. Status, check, simulate and policy compute and tell; apply and
+lift change what is in AWS, apply because of limits in mode enforce alone.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return usage("limits: want status, check, simulate or policy; see athenatrail limits --help")
+			return usage("limits: want status, check, simulate, apply, pause, lift or policy; see athenatrail limits --help")
 		},
 	}
-	c.AddCommand(a.limitsStatusCommand(), a.limitsCheckCommand(), a.limitsSimulateCommand(), a.limitsPolicyCommand())
+	c.AddCommand(a.limitsStatusCommand(), a.limitsCheckCommand(), a.limitsSimulateCommand(),
+		a.limitsApplyCommand(), a.limitsPauseCommand(), a.limitsLiftCommand(), a.limitsPolicyCommand())
 	return c
 }
 
@@ -60,15 +64,27 @@ somebody is at risk.
 A lake that is hours behind is looked at as of the time to which it is complete.`,
 		Example: `  athenatrail limits status
   athenatrail limits status --limit analysts-day --top 5
-  athenatrail limits status --person rosa@example.com --output json`,
+  athenatrail limits status --person rosa@example.com --output json
+  athenatrail limits status --history --from 7d`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.limitsStatus(cmd.Context(), o) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !o.history && o.from != "" {
+				return usage("--from: want --history beside it; --at says as of when")
+			}
+			if o.history {
+				a.wide = o.wide
+				return a.limitsHistory(cmd.Context(), o)
+			}
+			return a.limitsStatus(cmd.Context(), o)
+		},
 	}
 	o.flags(c)
 	f := c.Flags()
 	f.StringVar(&o.person, "person", "", "only what counts for this person: their own limits; * stands for any text")
 	f.IntVar(&o.top, "top", 20, "at most so many of each limit, 0 for all")
 	f.BoolVar(&o.wide, "wide", false, "show every column in a table")
+	f.BoolVar(&o.history, "history", false, "what was done because of limits, the newest first, in place of how everybody stands")
+	f.StringVar(&o.from, "from", "", "with --history: from this time on (default 30d)")
 	return c
 }
 
@@ -220,6 +236,17 @@ func (a *app) limitsStatus(ctx context.Context, o limitsOptions) error {
 		a.note("next: %s, over %s by %s if it goes on like that", s.Subject, s.Limit.Name, s.OverAt.In(e.Timezone).Format("Monday 2006-01-02 15:04"))
 	} else if s != nil {
 		a.note("next: %s, at %.0f %% of %s", s.Subject, s.Percent(), s.Limit.Name)
+	}
+	l, err := e.OldLake(ctx)
+	if err != nil {
+		return err
+	}
+	paused, blocked, err := standingNotes(ctx, l, report.Moment.Now, e.Timezone)
+	if err != nil {
+		return awsconn.Explained(err)
+	}
+	for _, text := range slices.Concat(paused, blocked) {
+		a.note("%s", text)
 	}
 	for _, text := range report.Idle {
 		a.say("warning", hint(fmt.Errorf("%s matches nobody in the days that were read", text), "see how names are written with athenatrail report users, teams or workgroups"))

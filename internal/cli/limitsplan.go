@@ -171,7 +171,7 @@ func summaryRow(l *limit.Limit, outcomes []limit.Outcome) []any {
 		sum.Add(&o.Prevented)
 	}
 	var acts []string
-	for _, action := range []limit.Action{limit.Notify, limit.Stop, limit.Block} {
+	for _, action := range []limit.Action{limit.Notify, limit.Cutoff, limit.Stop, limit.Block} {
 		if n := done[action]; n > 0 {
 			acts = append(acts, fmt.Sprintf("%s %s", action, times(n)))
 		}

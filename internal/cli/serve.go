@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/athenatrail/athenatrail"
 	"github.com/athenatrail/athenatrail/internal/config"
 	"github.com/athenatrail/athenatrail/internal/format"
 	"github.com/athenatrail/athenatrail/internal/lake"
@@ -152,7 +153,7 @@ func (a *app) dashboardOptions(ctx context.Context, e *setup.Env) (web.Options, 
 		return o, asUsage(err)
 	}
 	if len(limits.All()) > 0 {
-		o.Limits = serveLimits(e)
+		o.Limits, o.LimitActions, o.LimitNotes = serveLimits(e), serveLimitActions(e), serveLimitNotes(e)
 	}
 	if !setup.IsS3(e.Lake) {
 		return o, nil
@@ -258,5 +259,25 @@ func serveLimits(e *setup.Env) func(context.Context, *lake.Lake) (*format.Result
 			}
 		}
 		return &format.Result{View: "limits", CompleteTo: m.CompleteTo, TimeZone: e.Timezone, Columns: shownColumns(limits, true), Rows: format.RowsOf(rows)}, nil
+	}
+}
+
+// serveLimitActions answers what was done because of limits, as limits status
+// --history does.
+func serveLimitActions(e *setup.Env) func(context.Context, *lake.Lake) (*format.Result, error) {
+	return func(ctx context.Context, l *lake.Lake) (*format.Result, error) {
+		list, err := limitHistory(ctx, l, time.Now().AddDate(0, 0, -30), func(*athenatrail.LimitAction) bool { return true })
+		if err != nil {
+			return nil, err
+		}
+		return actionsResult("limit-actions", e.Timezone, list), nil
+	}
+}
+
+// serveLimitNotes says what is paused and what stands.
+func serveLimitNotes(e *setup.Env) func(context.Context, *lake.Lake) ([]string, error) {
+	return func(ctx context.Context, l *lake.Lake) ([]string, error) {
+		paused, standing, err := standingNotes(ctx, l, time.Now(), e.Timezone)
+		return append(paused, standing...), err
 	}
 }

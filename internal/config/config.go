@@ -6,7 +6,7 @@
 // with line and column; testdata/athenatrail.yaml shows all that there are.
 // Every key K of the file is also the environment variable ATHENATRAIL_K in
 // capitals: a list is separated by commas, a key with keys of its own (rates,
-// caps, accounts, prices, teams, directory, catalog, comments, limits, serve) takes the YAML that would
+// caps, accounts, prices, teams, directory, catalog, comments, limits, notify, serve) takes the YAML that would
 // stand in the file.
 package config
 
@@ -14,13 +14,13 @@ import (
 	"context"
 	"errors"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 	_ "time/tzdata" // timezone must be readable on a machine without zone files
 
 	"github.com/athenatrail/athenatrail/internal/annotation"
 	"github.com/athenatrail/athenatrail/internal/limit"
+	"github.com/athenatrail/athenatrail/internal/notify"
 	"github.com/athenatrail/athenatrail/internal/redact"
 	"github.com/athenatrail/athenatrail/internal/team"
 )
@@ -81,6 +81,8 @@ type Config struct {
 
 	Limits  []limit.Definition // how much may be used, checked
 	Protect []string           // patterns of principals that nobody acts upon
+
+	Notify []notify.Channel // on which to tell of limits and more, checked
 
 	QueryText string // a redact.Mode: what of SQL is stored
 	Timezone  *time.Location
@@ -258,8 +260,6 @@ func (c *Config) applyFile(root node) (wrong []error) {
 		case ok && f.value.kind == kindNull: // a key whose values are commented out
 		case ok:
 			wrong = append(wrong, s.set(c, f.key, f.value)...)
-		case slices.Contains(laterKeys, f.key):
-			wrong = append(wrong, f.place.errorf("%s: this version of athenatrail does not have it yet", f.key))
 		default:
 			wrong = append(wrong, f.place.errorf("%s", unknownKey(f.key, keys)))
 		}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/athenatrail/athenatrail/internal/annotation"
 	"github.com/athenatrail/athenatrail/internal/limit"
+	"github.com/athenatrail/athenatrail/internal/notify"
 	"github.com/athenatrail/athenatrail/internal/price"
 	"github.com/athenatrail/athenatrail/internal/team"
 )
@@ -95,9 +96,20 @@ func TestExampleHasEveryKey(t *testing.T) {
 				Exempt: []limit.Exempt{{Match: limit.Match{Person: []string{"rosa@example.com"}}, Until: "2026-12-01", Reason: "year-end closing"}}},
 			{Name: "sandbox-month", Match: limit.Match{Role: []string{"sandbox-*"}, Account: []string{"012345678901"}, WorkGroup: []string{"primary"},
 				Database: []string{"raw"}, Table: []string{"raw.*"}, Tool: []string{"dbt"}},
-				Per: "all", Measure: "cost", Window: "30d", Amount: "500 EUR"},
+				Per: "all", Measure: "cost", Window: "30d", Amount: "500 EUR", AllowShared: true, AskForMore: "Write to data-platform@example.com."},
+			{Name: "adhoc-day", Match: limit.Match{WorkGroup: []string{"adhoc"}}, Per: "work_group", Measure: "scanned_bytes", Window: "day", Amount: "5 TB",
+				Thresholds: []string{"80%: cutoff", "100%: block"}, Cutoff: "50 GB", Mode: "warn"},
 		},
-		Protect:   []string{"arn:aws:iam::*:role/nightly-etl", "finance-close"},
+		Protect: []string{"arn:aws:iam::*:role/nightly-etl", "finance-close"},
+		Notify: []notify.Channel{
+			{Name: "data-platform", URL: "env:ATHENA_SLACK_URL", Kinds: []notify.Kind{"limit_stop", "limit_block", "digest"}, SQL: true,
+				Quiet:    &notify.QuietHours{From: 20 * 60, To: 7 * 60, Zone: zoneNamed(t, "Europe/Berlin"), Weekends: true, Except: []notify.Kind{"limit_block"}},
+				Template: notify.Templates{Subject: "testdata/told.subject", Text: "testdata/told.txt", HTML: "testdata/told.html"}},
+			{Name: "audit", SNS: "arn:aws:sns:eu-west-1:111122223333:athena-limits", Limits: []string{"analysts-*"}, Teams: []string{"growth", "science"}},
+			{Name: "people", Slack: &notify.Slack{Token: "file:testdata/slack.token", To: "person", API: "https://slack.com/api/"}, HowToAsk: "Ask in #data-platform for more."},
+			{Name: "mail", SMTP: &notify.SMTP{Server: "mail.example.com:587", From: "athenatrail@example.com", To: []string{"person"}, Domains: []string{"example.com", "*.example.com"},
+				Username: "athenatrail", Password: "ssm:/athenatrail/smtp", TLS: "starttls"}},
+		},
 		QueryText: "full",
 		Timezone:  paris,
 		Jobs:      4,
@@ -127,6 +139,15 @@ func TestExampleHasEveryKey(t *testing.T) {
 			t.Errorf("%s shows a secret", v.Key)
 		}
 	}
+}
+
+func zoneNamed(t *testing.T, name string) *time.Location {
+	t.Helper()
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return zone
 }
 
 // A Price must stay convertible, for whoever makes the table of prices.
@@ -241,7 +262,7 @@ func TestErrors(t *testing.T) {
 		{"- a\n", `athenatrail.yaml:1:1: want keys with values, beginning with version: 1`},
 		{"version: 2\n", `athenatrail.yaml:1:10: version "2": this athenatrail reads version 1`},
 		{"version: 1\nlokback: 2d\n", `athenatrail.yaml:2:1: unknown key "lokback": did you mean lookback?`},
-		{"version: 1\nnotify: {}\n", `athenatrail.yaml:2:1: notify: this version of athenatrail does not have it yet`},
+		{"version: 1\nnotify: {}\n", `athenatrail.yaml:2:9: notify: want a list`},
 		{"version: 1\nlookback: 1 fortnight\n", `athenatrail.yaml:2:11: lookback "1 fortnight": want a duration such as 36h, 2d or 1d12h, at most 90d`},
 		{"version: 1\nlookback: -2d\n", `athenatrail.yaml:2:11: lookback "-2d": want a duration such as 36h, 2d or 1d12h, at most 90d`},
 		{"version: 1\nlookback: [2d]\n", `athenatrail.yaml:2:11: lookback: want one value`},

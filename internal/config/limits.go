@@ -25,14 +25,23 @@ func setLimits(c *Config, path string, n node) []error {
 			})
 		}
 		wrong := eachField(c, path, item, map[string]func(*Config, string, node) []error{
-			"name":       word(&d.Name),
-			"per":        word(&d.Per),
-			"measure":    word(&d.Measure),
-			"window":     word(&d.Window),
-			"amount":     word(&d.Amount),
-			"timezone":   word(&d.Timezone),
-			"mode":       word(&d.Mode),
-			"thresholds": setThresholds(&d.Thresholds),
+			"name":         word(&d.Name),
+			"per":          word(&d.Per),
+			"measure":      word(&d.Measure),
+			"window":       word(&d.Window),
+			"amount":       word(&d.Amount),
+			"timezone":     word(&d.Timezone),
+			"mode":         word(&d.Mode),
+			"cutoff":       word(&d.Cutoff),
+			"thresholds":   setThresholds(&d.Thresholds),
+			"ask_for_more": word(&d.AskForMore),
+			"allow_shared": one(func(_ *Config, text string) string {
+				d.AllowShared = text == "true"
+				if text != "true" && text != "false" {
+					return "true or false"
+				}
+				return ""
+			}),
 			"match": func(c *Config, path string, n node) []error {
 				return eachField(c, path, n, matchFields(&d.Match))
 			},
@@ -184,7 +193,10 @@ func showLimits(c *Config) (lines []shown) {
 		lines = append(lines, given(prefix, "name", d.Name)...)
 		lines = append(lines, showMatch(prefix+"match.", &d.Match)...)
 		lines = append(lines, given(prefix, "per", d.Per, "measure", d.Measure, "window", d.Window, "timezone", d.Timezone,
-			"amount", d.Amount, "thresholds", strings.Join(d.Thresholds, ", "), "mode", d.Mode)...)
+			"amount", d.Amount, "thresholds", strings.Join(d.Thresholds, ", "), "cutoff", d.Cutoff, "mode", d.Mode, "ask_for_more", d.AskForMore)...)
+		if d.AllowShared {
+			lines = append(lines, given(prefix, "allow_shared", "true")...)
+		}
 		for j, e := range d.Exempt {
 			prefix := fmt.Sprintf("%sexempt[%d].", prefix, j)
 			lines = append(lines, showMatch(prefix, &e.Match)...)
@@ -222,7 +234,7 @@ func (c *Config) WithLimits(ctx context.Context, name string, o Options) (*Confi
 		case f.key == "limits" || f.key == "protect":
 			found = found || f.key == "limits"
 			wrong = append(wrong, settings[f.key].set(&tried, f.key, f.value)...)
-		case settings[f.key].set == nil && !slices.Contains(laterKeys, f.key):
+		case settings[f.key].set == nil:
 			wrong = append(wrong, f.place.errorf("%s", unknownKey(f.key, keys)))
 		}
 	}

@@ -39,12 +39,9 @@ type shown struct{ path, value string }
 var keys = []string{
 	"lake", "sources", "profile", "regions", "accounts", "assume_role", "details", "lookback", "lookup_events", "rates", "caps",
 	"prices", "price_units", "zero_byte_dml", "teams", "directory", "catalog", "comments", "partition_columns", "shared_principals", "own_principals",
-	"limits", "protect",
+	"limits", "protect", "notify",
 	"serve", "query_text", "timezone", "jobs",
 }
-
-// laterKeys belong to the format and not to this version of the program.
-var laterKeys = []string{"notify"}
 
 // settings is filled by init, because its functions reach it again.
 var settings map[string]setting
@@ -134,6 +131,7 @@ func init() {
 		"serve":     {form: formTree, set: setServe, show: showServe},
 		"comments":  {form: formTree, set: setComments, show: showComments},
 		"limits":    {form: formTree, set: setLimits, show: showLimits},
+		"notify":    {form: formTree, set: setNotify, show: showNotify},
 
 		"partition_columns": {form: formTree, set: setPartitionColumns, show: showPartitionColumns},
 	}

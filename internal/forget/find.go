@@ -301,6 +301,14 @@ func (r *run) findFacts(ctx context.Context) error {
 			})
 		},
 		func() error {
+			return facts(ctx, r, lake.Notices, func(p athenatrail.Partition, n *athenatrail.Notice) {
+				// Also one that tells of others beside them, as a digest does.
+				if r.names.has(n.Person) || r.names.in(n.MessageKey) || r.names.in(n.Recipient) || r.names.in(n.Error) || r.names.in(n.Message) {
+					r.note(p, n)
+				}
+			})
+		},
+		func() error {
 			return facts(ctx, r, lake.References, func(p athenatrail.Partition, x *athenatrail.Reference) {
 				if x.Kind == athenatrail.KindIdentityUser && (r.names.has(x.ID) || r.names.in(x.Answer)) {
 					r.note(p, x)
@@ -313,6 +321,13 @@ func (r *run) findFacts(ctx context.Context) error {
 				var grant struct{ Principal string }
 				if x.Kind == athenatrail.KindGrant && json.Unmarshal([]byte(x.Answer), &grant) == nil && r.names.in(grant.Principal) {
 					r.note(p, x)
+				}
+			})
+		},
+		func() error {
+			return facts(ctx, r, lake.LimitActions, func(p athenatrail.Partition, a *athenatrail.LimitAction) {
+				if r.plan.ids[a.Target] || r.names.inAction(a) {
+					r.note(p, a)
 				}
 			})
 		},

@@ -13,6 +13,7 @@ import (
 	"github.com/athenatrail/athenatrail/internal/lake"
 	"github.com/athenatrail/athenatrail/internal/rebuild"
 	"github.com/athenatrail/athenatrail/internal/redact"
+	"github.com/athenatrail/athenatrail/internal/standing"
 )
 
 // Options say what to erase.
@@ -153,6 +154,8 @@ func (r *run) erase(ctx context.Context) error {
 		func() error { return sweep(ctx, r, lake.RoleSessions, list) },
 		func() error { return sweep(ctx, r, lake.References, list) },
 		func() error { return sweep(ctx, r, lake.Catalog, list) },
+		func() error { return sweep(ctx, r, lake.LimitActions, list) },
+		func() error { return sweep(ctx, r, lake.Notices, list) },
 		func() error { return sweep(ctx, r, lake.SessionEvents, list) },
 		func() error { return sweep(ctx, r, lake.Events, list) },
 	} {
@@ -160,7 +163,34 @@ func (r *run) erase(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return r.forgetStanding(ctx)
+}
+
+// forgetStanding takes the person, or what was before the day, out of what
+// stands because of limits. A block that still stands ends by itself; nobody
+// remembers any more whose it is.
+func (r *run) forgetStanding(ctx context.Context) error {
+	if r.DryRun {
+		return nil
+	}
+	_, err := standing.Update(ctx, r.Lake, func(s *standing.State) error {
+		maps.DeleteFunc(s.Acts, func(_ string, a *standing.Act) bool {
+			if r.Person == "" {
+				return athenatrail.DateOf(a.At) < r.Before && !a.Stands()
+			}
+			if p := a.Principal; p != nil && (r.names.in(p.Name) || r.names.in(p.Session) || r.names.in(p.SourceIdentity)) {
+				return true
+			}
+			return r.names.in(a.Subject) || r.names.in(a.Person) || r.names.in(a.Message) || r.names.in(a.LiftMessage) || r.plan.ids[a.Target]
+		})
+		for _, p := range s.Pauses {
+			if r.Person != "" && r.names.in(p.Reason) {
+				p.Reason = ""
+			}
+		}
+		return nil
+	})
+	return err
 }
 
 // sweep removes the facts of one kind that are on the list.

@@ -9,6 +9,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -110,6 +111,10 @@ func hashOf(salt []byte, row any) string {
 		key = []string{"data_access", row.QueryExecutionID, row.Table, row.EventID}
 	case *athenatrail.Reference:
 		key = []string{"reference", row.Kind, row.ID}
+	case *athenatrail.LimitAction:
+		key = []string{"limit_action", row.ID, strconv.Itoa(int(row.Attempt))}
+	case *athenatrail.Notice:
+		key = []string{"notice", row.MessageKey, row.Channel}
 	default:
 		return "" // on no list
 	}

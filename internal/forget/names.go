@@ -96,3 +96,14 @@ func goesOn(text string, i, step int) bool {
 	}
 	return false
 }
+
+// inAction reports whether an action because of a limit names the person: as
+// who was meant, in the ARN that was acted upon, or in what was said of it.
+func (n names) inAction(a *athenatrail.LimitAction) bool {
+	for _, text := range [...]string{a.Subject, a.Person, a.Target, a.Message, a.Reason, a.LiftedBy} {
+		if n.in(text) {
+			return true
+		}
+	}
+	return false
+}

@@ -174,13 +174,99 @@ var (
 		day:  func(d *athenatrail.DataAccess) (time.Time, bool) { return d.Time, true },
 	}
 
+	// Notices are changed by who sends them, one after the other: what is over
+	// stays, else what was tried more often, and of the same tries what came
+	// of it.
+	Notices = &Fact[athenatrail.Notice]{
+		name: "notices",
+		format: &rowfile.Format[athenatrail.Notice]{
+			Dictionary: []string{"channel", "kind", "state"},
+			Blobs:      []string{"message"},
+			Size:       func(n *athenatrail.Notice) int { return len(n.Message) + 300 },
+		},
+		key: func(a, b *athenatrail.Notice) int {
+			return cmp.Or(strings.Compare(a.MessageKey, b.MessageKey), strings.Compare(a.Channel, b.Channel))
+		},
+		better: func(a, b *athenatrail.Notice) int {
+			return cmp.Or(
+				cmp.Compare(noticeRank(a), noticeRank(b)),
+				cmp.Compare(a.Attempts, b.Attempts),
+				compareBools(a.State == athenatrail.NoticeWaiting, b.State == athenatrail.NoticeWaiting),
+				compareTimes(b.Queued, a.Queued),
+				compareTimes(a.Sent, b.Sent),
+				compareTimes(a.Claimed, b.Claimed),
+				compareTimes(a.First, b.First),
+				compareTimes(a.NotUntil, b.NotUntil),
+				compareTimes(a.About, b.About),
+				longer(a.Message, b.Message),
+				strings.Compare(a.Claimant, b.Claimant),
+				strings.Compare(a.Error, b.Error),
+				strings.Compare(a.Recipient, b.Recipient),
+				strings.Compare(a.Kind, b.Kind),
+				strings.Compare(a.Person, b.Person),
+				strings.Compare(a.Team, b.Team),
+				strings.Compare(a.SubjectKind, b.SubjectKind),
+				strings.Compare(a.Subject, b.Subject),
+				strings.Compare(a.LimitName, b.LimitName),
+			)
+		},
+		home: func(n *athenatrail.Notice) *athenatrail.Partition { return &n.Home },
+		day:  func(n *athenatrail.Notice) (time.Time, bool) { return n.About, true },
+	}
+
 	References = references("reference")
 
 	// Catalog holds the references of tables and grants. No table of the lake
 	// derives from them, and they are many, so that they lie apart from what
 	// every run reads.
 	Catalog = references("catalog")
+
+	// LimitActions: of one attempt, what came of it stays over that it was
+	// begun.
+	LimitActions = &Fact[athenatrail.LimitAction]{
+		name: "limit_actions",
+		format: &rowfile.Format[athenatrail.LimitAction]{
+			Dictionary: []string{"run_id", "limit_name", "mode", "subject_kind", "unit", "action", "operation", "outcome"},
+			Size:       func(a *athenatrail.LimitAction) int { return len(a.Message) + len(a.Target) + 500 },
+		},
+		key: func(a, b *athenatrail.LimitAction) int {
+			return cmp.Or(strings.Compare(a.ID, b.ID), cmp.Compare(a.Attempt, b.Attempt))
+		},
+		better: func(a, b *athenatrail.LimitAction) int {
+			return cmp.Or(
+				cmp.Compare(actionRank(a), actionRank(b)),
+				compareTimes(b.Time, a.Time),
+				strings.Compare(a.RunID, b.RunID),
+				longer(a.Message, b.Message),
+				longer(a.Target, b.Target),
+				longer(a.Operation, b.Operation),
+				strings.Compare(a.LimitName, b.LimitName),
+				strings.Compare(a.Mode, b.Mode),
+				strings.Compare(a.SubjectKind, b.SubjectKind),
+				longer(a.Subject, b.Subject),
+				longer(a.Person, b.Person),
+				compareTimes(a.WindowStart, b.WindowStart),
+				compareTimes(a.WindowEnd, b.WindowEnd),
+				strings.Compare(a.Threshold, b.Threshold),
+				cmp.Compare(a.Used, b.Used),
+				cmp.Compare(a.Allowed, b.Allowed),
+				strings.Compare(a.Unit, b.Unit),
+				strings.Compare(a.Action, b.Action),
+				strings.Compare(a.Outcome, b.Outcome),
+				compareTimes(a.Until, b.Until),
+				longer(a.Reason, b.Reason),
+				longer(a.LiftedBy, b.LiftedBy),
+			)
+		},
+		home: func(a *athenatrail.LimitAction) *athenatrail.Partition { return &a.Home },
+		day:  func(a *athenatrail.LimitAction) (time.Time, bool) { return a.Time, true },
+	}
 )
+
+// actionRank orders what may be known of an attempt.
+func actionRank(a *athenatrail.LimitAction) int {
+	return slices.Index([]string{athenatrail.OutcomeBegun, athenatrail.OutcomeFailed, athenatrail.OutcomeSkipped, athenatrail.OutcomeDone}, a.Outcome)
+}
 
 func references(name string) *Fact[athenatrail.Reference] {
 	return &Fact[athenatrail.Reference]{
@@ -197,6 +283,17 @@ func references(name string) *Fact[athenatrail.Reference] {
 		home:   func(r *athenatrail.Reference) *athenatrail.Partition { return &r.Home },
 		day:    func(*athenatrail.Reference) (time.Time, bool) { return time.Time{}, false },
 	}
+}
+
+// noticeRank orders what is open, given up and sent.
+func noticeRank(n *athenatrail.Notice) int {
+	switch n.State {
+	case athenatrail.NoticeSent:
+		return 2
+	case athenatrail.NoticeGivenUp:
+		return 1
+	}
+	return 0
 }
 
 // outcomeRank orders what may be known of an id, by how much that is.

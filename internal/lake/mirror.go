@@ -22,7 +22,7 @@ const (
 )
 
 // mirrored are the prefixes that a mirror holds: what reports read.
-var mirrored = []string{manifestKey, "tables/", "facts/catalog/", "facts/reference/", textsPrefix, "_ledger/"}
+var mirrored = []string{manifestKey, "tables/", "facts/catalog/", "facts/limit_actions/", "facts/notices/", "facts/reference/", textsPrefix, "_ledger/"}
 
 // textsPrefix holds the SQL. Reading it is a permission of its own, and who
 // lacks it gets all reports without it.
@@ -41,7 +41,7 @@ type mirrorEntry struct {
 }
 
 // Mirror makes dir a copy of what reports read of a lake: its tables,
-// references, texts and ledger. Files that dir holds with the same ETag are not fetched again,
+// references, limit actions, texts and ledger. Files that dir holds with the same ETag are not fetched again,
 // files that are gone from the lake are removed. Each file is replaced whole,
 // so dir may be read meanwhile. Processes that mirror into the same folder
 // wait for each other.

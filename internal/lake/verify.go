@@ -42,7 +42,7 @@ type verifier interface {
 }
 
 var verifiers = []verifier{
-	Events, SessionEvents, Details, QueryTexts, RoleSessions, DataAccess, References, Catalog,
+	Events, SessionEvents, Details, QueryTexts, RoleSessions, DataAccess, References, Catalog, LimitActions, Notices,
 	QueryExecutions, Activity, Sessions, Calculations, UsageRollup, TableRollup,
 }
 
@@ -119,9 +119,9 @@ func (v *verification) file(ctx context.Context, file File) {
 	case liesBeside(file.Key):
 	case isMark && markName.MatchString(mark), isGap && gapName.MatchString(gap):
 	case isLedger && (openName.MatchString(name) || askedName.MatchString(name)):
-	case isLedger && sourceName.MatchString(name):
+	case isLedger && (sourceName.MatchString(name) || file.Key == LimitStateKey):
 		if data, ok := v.read(ctx, file); ok && !json.Valid(data) {
-			problem("remove the file; the next collect makes it again", "not JSON")
+			problem("remove the file; the next run makes it again", "not JSON")
 		}
 	case isLedger && ledgerName.MatchString(name):
 		if data, ok := v.read(ctx, file); ok {

@@ -29,6 +29,17 @@ type Definition struct {
 	Thresholds []string // such as "50%: notify"; none: DefaultThreshold
 	Exempt     []Exempt
 	Mode       string // empty: Observe
+
+	// Cutoff is what one query of the work group may scan from a threshold
+	// with the action cutoff on, in the words of an amount of bytes.
+	Cutoff string
+
+	// AllowShared lets the limit act upon what many use as one: a service's
+	// role as a whole.
+	AllowShared bool
+
+	// AskForMore says, to whom the limit stops, how to ask for more.
+	AskForMore string
 }
 
 // DefaultThreshold is what a limit has that names none.
@@ -176,6 +187,11 @@ func (c *compiler) compile(d Definition, o Options) {
 	}
 	l.match = c.match("match", &d.Match)
 	c.thresholds(d.Thresholds)
+	c.cutoff(d.Cutoff)
+	l.AllowShared, l.AskForMore = d.AllowShared, d.AskForMore
+	if want := oneLine(d.AskForMore); want != "" {
+		c.fail("ask_for_more", d.AskForMore, want)
+	}
 	for i, e := range d.Exempt {
 		c.exempt(fmt.Sprintf("exempt[%d]", i), e, zone)
 	}
@@ -275,6 +291,34 @@ func (c *compiler) thresholds(texts []string) {
 	slices.SortFunc(c.limit.Thresholds, Threshold.compare)
 }
 
+// cutoff reads what a query may scan once the limit cuts off. It stands where a
+// threshold asks for it, and there alone.
+func (c *compiler) cutoff(text string) {
+	l := c.limit
+	at := slices.IndexFunc(l.Thresholds, func(t Threshold) bool { return t.Action == Cutoff })
+	switch {
+	case at < 0 && text == "":
+		return
+	case at < 0:
+		c.fail("cutoff", text, "a threshold that asks for it, such as 100%: cutoff")
+		return
+	case l.Per != PerWorkGroup:
+		c.fail("thresholds", l.Thresholds[at].String(), "per: work_group beside cutoff: Athena cuts off the queries of a work group")
+	}
+	amount, want := parseAmount(QueryBytes, text)
+	if want == "" && amount.Value < leastCutoff {
+		want = "10 MB (10^7 bytes) or more, the least that Athena takes"
+	}
+	if want != "" {
+		c.fail("cutoff", text, want)
+	}
+	l.Cutoff = amount.Value
+}
+
+// leastCutoff is the least BytesScannedCutoffPerQuery (API reference,
+// WorkGroupConfiguration).
+const leastCutoff = 10_000_000
+
 func (c *compiler) exempt(at string, given Exempt, zone *time.Location) {
 	e := exemption{match: c.match(at, &given.Match), reason: given.Reason}
 	if e.match.all() && len(c.wrong) == 0 {
@@ -299,13 +343,14 @@ type Action string
 // The actions, the mildest first.
 const (
 	Notify Action = "notify" // tell people
+	Cutoff Action = "cutoff" // let one query of the work group scan less until the window ends
 	Stop   Action = "stop"   // stop what runs
 	Block  Action = "block"  // let nothing start until the window ends
 )
 
-var actions = []Action{Notify, Stop, Block}
+var actions = []Action{Notify, Cutoff, Stop, Block}
 
-// Acts tells whether the action does more than tell.
+// Acts tells whether the action keeps what runs, or would start, from running.
 func (a Action) Acts() bool { return a == Stop || a == Block }
 
 // A Threshold is an action to take at a percentage of what is allowed.
@@ -325,7 +370,7 @@ func (t Threshold) compare(o Threshold) int {
 	return slices.Index(actions, t.Action) - slices.Index(actions, o.Action)
 }
 
-const thresholdForm = "a percentage from 1 to 1000 and notify, stop or block, such as 50%: notify"
+const thresholdForm = "a percentage from 1 to 1000 and notify, cutoff, stop or block, such as 50%: notify"
 
 func parseThreshold(text string) (t Threshold, want string) {
 	percent, action, ok := strings.Cut(text, ":")

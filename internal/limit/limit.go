@@ -54,6 +54,10 @@ type Limit struct {
 	Thresholds []Threshold // by percent, then action
 	Mode       Mode
 
+	Cutoff      int64  // bytes that one query may scan, from a threshold that asks for it on
+	AllowShared bool   // it may act upon a role that many use, as a whole
+	AskForMore  string // how to; one line, or empty
+
 	match  match
 	exempt []exemption
 	from   dataset

@@ -118,3 +118,41 @@ func (m *matcher) idle() (list []string) {
 	}
 	return list
 }
+
+// A Picker tells which subject of a limit something counts for. It is for one
+// goroutine.
+type Picker struct {
+	limit   *Limit
+	matcher *matcher
+	exempts []*matcher
+}
+
+// Picker returns a picker of the limit.
+func (l *Limit) Picker() *Picker {
+	p := &Picker{limit: l, matcher: newMatcher(&l.match)}
+	for i := range l.exempt {
+		p.exempts = append(p.exempts, newMatcher(&l.exempt[i].match))
+	}
+	return p
+}
+
+// Pick returns the subject for which an execution or session that started at
+// the slot of u counts, and false if it counts for none: it was refused, it is
+// athenatrail's own, does not match or is exempt. The kind of u says what it
+// is: the measures of SQL know no sessions, and dpu_time knows no SQL.
+func (p *Picker) Pick(u *athenatrail.UsageKey, tables []string) (Subject, bool) {
+	spark := u.Kind == athenatrail.UsageSpark
+	if u.Own || u.Gap == athenatrail.GapNotStarted || spark != (p.limit.Measure == DPUTime) && p.limit.Measure != Cost || !p.matcher.match(u, tables) {
+		return Subject{}, false
+	}
+	for i, e := range p.exempts {
+		if e.match(u, tables) && u.Slot.Before(p.limit.exempt[i].until) {
+			return Subject{}, false
+		}
+	}
+	return p.limit.subject(u), true
+}
+
+// WorkGroups returns the patterns of work groups that the limit matches, as
+// they were written; none: it matches all.
+func (l *Limit) WorkGroups() []string { return l.match.texts[groupField] }

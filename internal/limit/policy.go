@@ -36,7 +36,7 @@ func (ls *Limits) Policy(partition string) (Policy, bool) {
 			switch {
 			case t.Action == Stop:
 				stop = append(stop, l)
-			case t.Action == Block && l.Per == PerWorkGroup:
+			case t.Action == Cutoff, t.Action == Block && l.Per == PerWorkGroup:
 				groups = append(groups, l)
 			case t.Action == Block:
 				block = append(block, l)
@@ -51,16 +51,18 @@ func (ls *Limits) Policy(partition string) (Policy, bool) {
 		allow("StopWhatRuns", workGroups(partition, stop), "athena:StopQueryExecution", "athena:TerminateSession")
 	}
 	if len(groups) > 0 {
-		allow("DisableWorkGroups", workGroups(partition, groups), "athena:GetWorkGroup", "athena:UpdateWorkGroup")
+		allow("ChangeWorkGroups", workGroups(partition, groups), "athena:GetWorkGroup", "athena:UpdateWorkGroup")
 	}
 	if len(block) > 0 {
-		allow("BlockRoles", roles(partition, block), "iam:DeleteRolePolicy", "iam:GetRole", "iam:GetRolePolicy", "iam:ListRolePolicies", "iam:PutRolePolicy")
+		allow("BlockRoles", roles(partition, block), "iam:DeleteRolePolicy", "iam:GetRolePolicy", "iam:ListRolePolicies", "iam:PutRolePolicy")
 		if slices.ContainsFunc(block, func(l *Limit) bool { return l.match.fields[roleField] == nil }) {
 			allow("BlockUsers", arns(partition, accounts(block), func(arn string) []string { return []string{arn + "user/*"} }),
-				"iam:DeleteUserPolicy", "iam:GetUser", "iam:GetUserPolicy", "iam:ListUserPolicies", "iam:PutUserPolicy")
+				"iam:DeleteUserPolicy", "iam:GetUserPolicy", "iam:ListUserPolicies", "iam:PutUserPolicy")
 		}
 		allow("BlockPermissionSets", arns(partition, accounts(block), func(arn string) []string { return []string{arn + "policy/" + BlockPolicy} }),
 			"iam:CreatePolicyVersion", "iam:DeletePolicyVersion", "iam:GetPolicy", "iam:GetPolicyVersion", "iam:ListPolicyVersions")
+		allow("SeePermissionSets", arns(partition, accounts(block), func(arn string) []string { return []string{arn + "role/aws-reserved/sso.amazonaws.com/*"} }),
+			"iam:ListAttachedRolePolicies")
 		if never := ls.never(); len(never) > 0 {
 			p.Statement = append(p.Statement, Statement{"NeverTheProtected", "Deny",
 				[]string{"iam:DeleteRolePolicy", "iam:DeleteUserPolicy", "iam:PutRolePolicy", "iam:PutUserPolicy"}, never})

@@ -142,13 +142,17 @@ func TestPolicy(t *testing.T) {
 	f(nil, []string{"Allow StopWhatRuns arn:aws:athena:*:111122223333:workgroup/Ad-Hoc*"}, with("enforce", []string{"100%: stop"}, func(d *Definition) {
 		d.Match.Account, d.Match.WorkGroup = []string{"111122223333"}, []string{"Ad-Hoc*"}
 	}))
-	f(nil, []string{"Allow DisableWorkGroups arn:aws:athena:*:111122223333:workgroup/*"}, with("enforce", []string{"100%: block"}, func(d *Definition) {
+	f(nil, []string{"Allow ChangeWorkGroups arn:aws:athena:*:111122223333:workgroup/*"}, with("enforce", []string{"100%: block"}, func(d *Definition) {
 		d.Per, d.Match.Account = "work_group", []string{"111122223333"}
+	}))
+	f(nil, []string{"Allow ChangeWorkGroups arn:aws:athena:*:*:workgroup/adhoc"}, with("enforce", []string{"80%: cutoff"}, func(d *Definition) {
+		d.Per, d.Match.WorkGroup, d.Cutoff = "work_group", []string{"adhoc"}, "10 GB"
 	}))
 	f([]string{"arn:aws:iam::111122223333:role/Etl-*", "boss@example.com"}, []string{
 		"Allow BlockRoles arn:aws:iam::111122223333:role/*/Analyst-*",
 		"Allow BlockRoles arn:aws:iam::111122223333:role/Analyst-*",
 		"Allow BlockPermissionSets arn:aws:iam::111122223333:policy/athenatrail-block",
+		"Allow SeePermissionSets arn:aws:iam::111122223333:role/aws-reserved/sso.amazonaws.com/*",
 		"Deny NeverTheProtected arn:aws:iam::111122223333:role/Etl-*",
 	}, with("enforce", []string{"120%: block"}, func(d *Definition) {
 		d.Match.Account, d.Match.Role = []string{"111122223333"}, []string{"Analyst-*"}

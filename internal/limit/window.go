@@ -85,6 +85,9 @@ func (w Window) Text() string {
 // Rolling tells whether the window moves with the clock, and so never ends.
 func (w Window) Rolling() bool { return w.rolling > 0 }
 
+// Length is how long a window that moves is; of a calendar's it is zero.
+func (w Window) Length() time.Duration { return w.rolling }
+
 // Zone is the time zone of the calendar.
 func (w Window) Zone() *time.Location { return w.zone }
 

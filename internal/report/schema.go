@@ -84,7 +84,9 @@ var tables = []table{
 	newTable("table_rollup", "tables/table_rollup_open", reflect.TypeFor[athenatrail.TableRollup]()),
 	newTable("query_texts", "facts/query_texts", reflect.TypeFor[athenatrail.QueryText](), "account_id", "region_name"),
 	newTable("reference", "facts/reference", reflect.TypeFor[athenatrail.Reference](), "account_id", "region_name"),
+	newTable("notices", "facts/notices", reflect.TypeFor[athenatrail.Notice]()),
 	newTable("catalog", "facts/catalog", reflect.TypeFor[athenatrail.Reference](), "account_id", "region_name"),
+	newTable("limit_actions", "facts/limit_actions", reflect.TypeFor[athenatrail.LimitAction](), "account_id", "region_name"),
 }
 
 func tableNamed(name string) table {

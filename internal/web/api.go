@@ -199,7 +199,7 @@ func (s *Server) apiAsked(a *apiRequest, q *question, name string) (ask asked, f
 	if f, err = a.format(); err != nil {
 		return ask, f, err
 	}
-	if name == limitsView && s.o.Limits == nil {
+	if (name == limitsView || name == limitActionsView) && s.o.Limits == nil {
 		return ask, f, badRequest("no limits are configured")
 	}
 	if ofNow(name) {

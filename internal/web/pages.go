@@ -63,9 +63,14 @@ type page struct {
 // limitsView is a view that Options.Limits answers.
 const limitsView = "limits"
 
+// limitActionsView is one that Options.LimitActions answers.
+const limitActionsView = "limit-actions"
+
 // ofNow reports whether a view is about the lake as it is, so that neither a
 // window nor filters mean anything to it.
-func ofNow(view string) bool { return view == health.View || view == limitsView }
+func ofNow(view string) bool {
+	return view == health.View || view == limitsView || view == limitActionsView
+}
 
 var pages = []page{
 	{
@@ -196,7 +201,10 @@ var pages = []page{
 	{
 		Path: "/limits", Title: "Limits", Nav: true, Whole: true, Lead: "What people and teams may use, and how far they are.",
 		Panes: []panel{{ID: "limits", Title: "Limits", Note: "as of now, or of when the lake is complete to", View: limitsView, Main: true, Bar: "used_percent",
-			Columns: []string{"section", "subject", "used", "allowed", "used_percent", "state", "forecast", "over_at", "window_end", "note"}}},
+			Columns: []string{"section", "subject", "used", "allowed", "used_percent", "state", "forecast", "over_at", "window_end", "note"}},
+			{ID: "actions", Title: "What was done", Note: "in the last 30 days, the newest first", View: limitActionsView,
+				Columns: []string{"acted_at", "limit_name", "subject", "threshold", "used", "action", "outcome", "target", "until", "message"}},
+		},
 	},
 	{
 		Path: "/health", Title: "Health", Nav: true, Whole: true, Lead: "What was read, up to when, and what is missing.",

@@ -195,7 +195,7 @@ func (s *Server) asks(q *question, pg *page, p *panel) (asked, error) {
 // answer runs a view, or remembers its answer.
 func (s *Server) answer(ctx context.Context, q *question, a asked) (*format.Result, [][]any, error) {
 	minute := ""
-	if a.view == limitsView { // windows end though nothing happens
+	if a.view == limitsView || a.view == limitActionsView { // windows end though nothing happens
 		minute = s.o.now().Truncate(time.Minute).String()
 	}
 	key, err := json.Marshal([]any{q.who.scope.Key(), a.view, a.params, a.order, minute})
@@ -211,6 +211,10 @@ func (s *Server) answer(ctx context.Context, q *question, a asked) (*format.Resu
 		defer func() { s.metrics.view(a.view, time.Since(began)) }()
 		if a.view == limitsView {
 			r, err := s.o.Limits(ctx, q.snap.lake)
+			return r, nil, err
+		}
+		if a.view == limitActionsView {
+			r, err := s.o.LimitActions(ctx, q.snap.lake)
 			return r, nil, err
 		}
 		if a.view == health.View {
@@ -241,6 +245,10 @@ func (s *Server) slot(ctx context.Context) error {
 }
 
 func (s *Server) showView(ctx context.Context, q *question, pg *page, v *panelView) error {
+	if v.View == limitActionsView && s.o.LimitActions == nil {
+		v.Empty = "No limits are configured, so nothing is done because of them."
+		return nil
+	}
 	if v.View == limitsView && s.o.Limits == nil {
 		v.Empty = "No limits are configured: how much each person, team or work group may scan, spend or run in a time. They stand in athenatrail.yaml under the key limits."
 		return nil
@@ -253,6 +261,13 @@ func (s *Server) showView(ctx context.Context, q *question, pg *page, v *panelVi
 	r, rows, err := s.answer(ctx, q, a)
 	if err != nil {
 		return err
+	}
+	if v.View == limitsView && s.o.LimitNotes != nil {
+		notes, err := s.o.LimitNotes(ctx, q.snap.lake)
+		if err != nil {
+			return err
+		}
+		v.Notes = append(v.Notes, notes...)
 	}
 	if v.Section != "" {
 		rows = section(r, rows, v.Section)
@@ -305,6 +320,8 @@ func (s *Server) ways(q *question, v *panelView, a asked) {
 	words := []string{"athenatrail", "report", a.view}
 	if a.view == limitsView {
 		words = []string{"athenatrail", "limits", "status", "--top", "0"}
+	} else if a.view == limitActionsView {
+		words = []string{"athenatrail", "limits", "status", "--history", "--top", "0"}
 	}
 	if a.params.Arg != "" {
 		words = append(words, a.params.Arg)

@@ -48,6 +48,11 @@ type Options struct {
 	// Limits answers how everybody stands; nil where no limits are configured.
 	Limits func(context.Context, *lake.Lake) (*format.Result, error)
 
+	// LimitActions answers what was done because of limits, and LimitNotes
+	// says what is paused and blocked now; nil where Limits is.
+	LimitActions func(context.Context, *lake.Lake) (*format.Result, error)
+	LimitNotes   func(context.Context, *lake.Lake) ([]string, error)
+
 	PriceBasis string // what costs are computed by, in words
 	LakeFlag   string // what --lake is in the command lines that pages show; empty leaves it out
 	Version    string

@@ -38,6 +38,12 @@ type request struct {
 	NotebookId             *string
 	StateFilter            *string
 	ResourceARN            *string
+
+	State                *string
+	ConfigurationUpdates *struct {
+		BytesScannedCutoffPerQuery       *int64
+		RemoveBytesScannedCutoffPerQuery *bool
+	}
 }
 
 type operation func(s *Server, c Call, in request) (any, *apiError)
@@ -48,8 +54,10 @@ var operations = map[string]operation{
 	"ListQueryExecutions":    (*Server).listQueryExecutions,
 	"StopQueryExecution":     (*Server).stopQueryExecution,
 	"GetWorkGroup":           (*Server).getWorkGroup,
+	"UpdateWorkGroup":        (*Server).updateWorkGroup,
 	"ListWorkGroups":         (*Server).listWorkGroups,
 
+	"TerminateSession":            (*Server).terminateSession,
 	"GetSession":                  (*Server).getSession,
 	"GetSessionStatus":            (*Server).getSessionStatus,
 	"GetCalculationExecution":     (*Server).getCalculationExecution,
@@ -334,11 +342,11 @@ func (s *Server) workGroup(c Call) (WorkGroup, *apiError) {
 		return WorkGroup{}, accessDenied(c)
 	}
 	if s.config.WorkGroups == nil {
-		return WorkGroup{Name: c.WorkGroup}, nil
+		return s.asChanged(c, WorkGroup{Name: c.WorkGroup}), nil
 	}
 	for _, g := range s.workGroups(c) {
 		if g.Name == c.WorkGroup {
-			return g, nil
+			return s.asChanged(c, g), nil
 		}
 	}
 	return WorkGroup{}, invalidRequest("WorkGroup %s is not found.", c.WorkGroup)
@@ -352,6 +360,65 @@ func (s *Server) getWorkGroup(c Call, _ request) (any, *apiError) {
 	w := g.wire()
 	w.Configuration, w.IdentityCenterApplicationArn = g.details(), g.IdentityCenterApplication
 	return struct{ WorkGroup workGroupJSON }{w}, nil
+}
+
+// A workGroupChange is what UpdateWorkGroup made of a work group.
+type workGroupChange struct {
+	state  string // empty: as it was
+	cutoff *int64 // nil: as it was; 0: none
+}
+
+func (s *Server) asChanged(c Call, g WorkGroup) WorkGroup {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change := s.changed[stopKey{c.Account, c.Region, g.Name}]
+	g.State = cmp.Or(change.state, g.State)
+	if change.cutoff != nil {
+		g.BytesScannedCutoff = *change.cutoff
+	}
+	return g
+}
+
+// minCutoff is the least BytesScannedCutoffPerQuery (API reference,
+// WorkGroupConfigurationUpdates).
+const minCutoff = 10_000_000
+
+// updateWorkGroup changes a work group's state and cutoff, the only members
+// that are looked at. It refuses what both sets and removes the cutoff.
+func (s *Server) updateWorkGroup(c Call, in request) (any, *apiError) {
+	g, refused := s.workGroup(c)
+	if refused != nil {
+		return nil, refused
+	}
+	s.mu.Lock()
+	change := s.changed[stopKey{c.Account, c.Region, g.Name}]
+	s.mu.Unlock()
+	if in.State != nil {
+		if *in.State != "ENABLED" && *in.State != "DISABLED" {
+			return nil, invalidRequest("1 validation error detected: Value '%s' at 'state' failed to satisfy constraint: Member must satisfy enum value set: [DISABLED, ENABLED]", *in.State)
+		}
+		if g.Name == primary && *in.State == "DISABLED" {
+			return nil, invalidRequest("The primary workgroup cannot be disabled")
+		}
+		change.state = *in.State
+	}
+	if u := in.ConfigurationUpdates; u != nil {
+		remove := u.RemoveBytesScannedCutoffPerQuery != nil && *u.RemoveBytesScannedCutoffPerQuery
+		switch n := u.BytesScannedCutoffPerQuery; {
+		case n != nil && remove:
+			return nil, invalidRequest("BytesScannedCutoffPerQuery and RemoveBytesScannedCutoffPerQuery cannot both be set")
+		case n != nil && *n < minCutoff:
+			return nil, invalidRequest("1 validation error detected: Value '%d' at 'configurationUpdates.bytesScannedCutoffPerQuery' failed to satisfy constraint: Member must have value greater than or equal to %d", *n, minCutoff)
+		case n != nil:
+			change.cutoff = n
+		case remove:
+			change.cutoff = new(int64)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.changed[stopKey{c.Account, c.Region, g.Name}] = change
+	return struct{}{}, nil
 }
 
 func (s *Server) listWorkGroups(c Call, in request) (any, *apiError) {

@@ -421,3 +421,47 @@ func TestWireShape(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", b, want)
 	}
 }
+
+// TestUpdateWorkGroup changes a work group's state and cutoff, and is refused
+// what AWS refuses.
+func TestUpdateWorkGroup(t *testing.T) {
+	s := start(t, store{}, func(c *athenaapitest.Config) {
+		c.WorkGroups = func(string, string) []athenaapitest.WorkGroup {
+			return []athenaapitest.WorkGroup{{Name: "primary"}, {Name: "analysts", BytesScannedCutoff: 50e9}}
+		}
+	})
+	c := own(s)
+	f := func(state types.WorkGroupState, cutoff int64) {
+		t.Helper()
+		out, err := c.GetWorkGroup(ctx, &athena.GetWorkGroupInput{WorkGroup: aws.String("analysts")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if g := out.WorkGroup; g.State != state || aws.ToInt64(g.Configuration.BytesScannedCutoffPerQuery) != cutoff {
+			t.Errorf("%s, cut off at %d, want %s at %d", g.State, aws.ToInt64(g.Configuration.BytesScannedCutoffPerQuery), state, cutoff)
+		}
+	}
+	update := func(name string, state types.WorkGroupState, u *types.WorkGroupConfigurationUpdates) error {
+		_, err := c.UpdateWorkGroup(ctx, &athena.UpdateWorkGroupInput{WorkGroup: &name, State: state, ConfigurationUpdates: u})
+		return err
+	}
+	f("ENABLED", 50e9)
+	if err := update("analysts", "DISABLED", &types.WorkGroupConfigurationUpdates{BytesScannedCutoffPerQuery: aws.Int64(20e9)}); err != nil {
+		t.Fatal(err)
+	}
+	f("DISABLED", 20e9)
+	if err := update("analysts", "", &types.WorkGroupConfigurationUpdates{RemoveBytesScannedCutoffPerQuery: aws.Bool(true)}); err != nil {
+		t.Fatal(err)
+	}
+	f("DISABLED", 0)
+	for _, err := range []error{
+		update("none", "DISABLED", nil),
+		update("primary", "DISABLED", nil),
+		update("analysts", "PAUSED", nil),
+		update("analysts", "", &types.WorkGroupConfigurationUpdates{BytesScannedCutoffPerQuery: aws.Int64(9_999_999)}),
+		update("analysts", "", &types.WorkGroupConfigurationUpdates{BytesScannedCutoffPerQuery: aws.Int64(20e9), RemoveBytesScannedCutoffPerQuery: aws.Bool(true)}),
+	} {
+		wantCode(t, err, "InvalidRequestException")
+	}
+	f("DISABLED", 0)
+}

@@ -136,12 +136,14 @@ var DefaultRates = map[string]Rate{
 	"ListQueryExecutions":    {5, 10},
 	"StopQueryExecution":     {20, 80},
 	"GetWorkGroup":           {5, 10},
+	"UpdateWorkGroup":        {5, 10},
 	"ListWorkGroups":         {5, 10},
 
 	"GetSession":                  {5, 10},
 	"GetSessionStatus":            {5, 10},
 	"GetCalculationExecution":     {5, 10},
 	"GetCalculationExecutionCode": {5, 10},
+	"TerminateSession":            {5, 10},
 	"ListSessions":                {5, 10},
 	"ListNotebookSessions":        {5, 10},
 	"ListCalculationExecutions":   {5, 10},
@@ -172,6 +174,7 @@ type Server struct {
 	buckets map[bucketKey]*rate.Limiter
 	counts  map[string]*Counts
 	stopped map[stopKey]time.Time
+	changed map[stopKey]workGroupChange // work groups, by their names
 }
 
 type (
@@ -204,6 +207,7 @@ func Start(config Config) (*Server, error) {
 		buckets: map[bucketKey]*rate.Limiter{},
 		counts:  map[string]*Counts{},
 		stopped: map[stopKey]time.Time{},
+		changed: map[stopKey]workGroupChange{},
 	}
 	for _, k := range config.Keys {
 		s.keys[k.ID] = &k

@@ -228,3 +228,23 @@ func TestTags(t *testing.T) {
 	_, err = own(s).ListTagsForResource(ctx, &athena.ListTagsForResourceInput{ResourceARN: aws.String(ml), MaxResults: aws.Int32(10)})
 	wantCode(t, err, "InvalidRequestException")
 }
+
+func TestTerminateSession(t *testing.T) {
+	c := own(startSpark(t, nil))
+	f := func(id string, answer, after types.SessionState) {
+		t.Helper()
+		out, err := c.TerminateSession(ctx, &athena.TerminateSessionInput{SessionId: &id})
+		if err != nil {
+			t.Fatalf("%s: %v", id, err)
+		}
+		got, err := c.GetSession(ctx, &athena.GetSessionInput{SessionId: &id})
+		if err != nil || out.State != answer || got.Status.State != after || got.Status.EndDateTime == nil {
+			t.Errorf("%s: %s, then %+v, %v", id, out.State, got.Status, err)
+		}
+	}
+	f("busy", types.SessionStateTerminating, types.SessionStateTerminated)
+	f("busy", types.SessionStateTerminated, types.SessionStateTerminated)
+	f("ended", types.SessionStateTerminated, types.SessionStateTerminated)
+	_, err := c.TerminateSession(ctx, &athena.TerminateSessionInput{SessionId: aws.String("unknown")})
+	wantCode(t, err, "ResourceNotFoundException")
+}
