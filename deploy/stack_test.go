@@ -203,7 +203,7 @@ var (
 		"CodeBucket": "code-bucket", "CodeKey": "athenatrail/lambda.zip", "S3Bucket": "usage-files", "TrailBucket": "trail-logs", "TrailPrefix": "prod/AWSLogs/o-exampleorgid/",
 		"TrailKeyArn": "arn:aws:kms:us-east-1:123456789012:key/trail", "KeyArn": "arn:aws:kms:us-east-1:123456789012:key/lake", "LiveQueue": "true",
 		"TrailTopicArn": "arn:aws:sns:us-east-1:123456789012:trail", "ConfigParameter": "/athenatrail/config", "OrganizationId": "o-exampleorgid",
-		"OutputPrefix": "daily-report/", "UnitConcurrency": "50", "AlarmEmail": "data-team@example.com",
+		"OutputPrefix": "daily-report/", "UnitConcurrency": "50", "LimitsSchedule": "rate(10 minutes)", "AlarmEmail": "data-team@example.com",
 	}
 )
 
@@ -233,6 +233,9 @@ func TestStackOnMoto(t *testing.T) {
 			}
 			if _, queue := ids["QueueFunction"]; queue != (parameters["LiveQueue"] == "true") {
 				t.Errorf("the function queue was made: %v", queue)
+			}
+			if _, limits := ids["LimitsFunction"]; limits != (parameters["LimitsSchedule"] != "") {
+				t.Errorf("the function limits was made: %v", limits)
 			}
 			// Every role may write to its own log, and no two may do the same.
 			seen := map[string]string{}
@@ -268,6 +271,7 @@ var mayNot = map[string][]string{
 	"deadline": {"athena:", "s3:DeleteObject", "s3:PutObject", "sts:", "states:", "facts/", "tables/", "trail-logs/"},
 	"start":    {"athena:", "s3:", "sts:", "kms:", "lambda:"},
 	"queue":    {"states:", "year="},
+	"limits":   {"athena:", `"iam:`, "s3:DeleteObject", "states:", "trail-logs/", "year=", "_private"},
 }
 
 func TestFunctionsMayDoTheirOwnOnly(t *testing.T) {
@@ -313,7 +317,7 @@ func TestTerraformAllowsTheSame(t *testing.T) {
   dns_suffix = "amazonaws.com"
   region     = "` + region + `"
   account    = "` + mototest.Account + `"
-  functions  = { for name in ["plan", "unit", "derive", "export", "finish", "deadline", "start", "queue"] : name => name }
+  functions  = { for name in ["plan", "unit", "derive", "export", "finish", "deadline", "start", "queue", "limits"] : name => name }
   state_machine_arn = ` + machine + `
   has_trail ` + locals + `
   day_functions = ` + day + `
@@ -329,7 +333,7 @@ output "policies" {
 	}
 	variables := `{"package":"x.zip","s3_bucket":"usage-files","trail_bucket":"trail-logs","trail_prefix":"prod/AWSLogs/o-exampleorgid/",
 		"trail_key_arn":"arn:aws:kms:us-east-1:123456789012:key/trail","kms_key_arn":"arn:aws:kms:us-east-1:123456789012:key/lake","live_queue":true,
-		"trail_topic_arn":"arn:aws:sns:us-east-1:123456789012:trail","config_parameter":"/athenatrail/config","organization_id":"o-exampleorgid","output_prefix":"daily-report/"}`
+		"trail_topic_arn":"arn:aws:sns:us-east-1:123456789012:trail","config_parameter":"/athenatrail/config","organization_id":"o-exampleorgid","output_prefix":"daily-report/","limits_schedule":"rate(10 minutes)"}`
 	if err := os.WriteFile(filepath.Join(dir, "terraform.tfvars.json"), []byte(variables), 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"github.com/athenatrail/athenatrail/internal/collect"
+	"github.com/athenatrail/athenatrail/internal/enforce"
 	"github.com/athenatrail/athenatrail/internal/source"
 )
 
@@ -33,6 +34,7 @@ type fakeWorker struct {
 	run  func(u unit) (*collect.Summary, error)
 	left func(s span) *collect.Summary
 	more int // how often derive is stopped
+	acts *enforce.Result
 }
 
 func (f *fakeWorker) settings() settings { return f.set }
@@ -71,6 +73,10 @@ func (f *fakeWorker) missing(_ context.Context, s span) (*collect.Summary, error
 		return f.left(s), nil
 	}
 	return &collect.Summary{Listed: 3, Known: 3}, nil
+}
+
+func (f *fakeWorker) applyLimits(context.Context) (*enforce.Result, error) {
+	return f.acts, nil
 }
 
 func (f *fakeWorker) export(_ context.Context, s span) error {

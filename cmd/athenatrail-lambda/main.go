@@ -10,6 +10,7 @@
 //	finish    fail if a log file was left out, else note how far the lake is
 //	deadline  fail if yesterday is not in the lake
 //	queue     collect what the messages of an SQS queue announce
+//	limits    do what limits ask for: notify, stop, block, lift
 //	start     start the state machine, for inputs of the tracker's Lambda
 //	report    all of plan to finish in one function, for small accounts
 //
@@ -91,6 +92,7 @@ var handlers = map[string]handler{
 	"finish":   finish,
 	"deadline": deadline,
 	"queue":    queue,
+	"limits":   limits,
 	"start":    start,
 	"report":   report,
 }

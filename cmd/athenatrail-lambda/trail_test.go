@@ -27,6 +27,7 @@ type call struct {
 	at            time.Time
 	denied        bool
 	late          time.Duration // how long after the call its record was delivered
+	runs          bool          // for hours
 }
 
 func id(n int) string { return fmt.Sprintf("33333333-4444-4555-8666-%012d", n) }
@@ -116,6 +117,9 @@ func athenaOf(t testing.TB, starts []call, key, secret string) *athenaapitest.Se
 					continue
 				}
 				scanned, took := int64(n)*7_000_000, int64(1500+n)
+				if s.runs {
+					took = (5 * time.Hour).Milliseconds()
+				}
 				return athenaapitest.Execution{
 					ID: want, Query: fmt.Sprintf("SELECT %d, '=1+1' FROM orders", n), StatementType: "DML", WorkGroup: "analysts",
 					Context: &athenaapitest.Context{Database: "sales"},

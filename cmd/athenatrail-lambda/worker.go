@@ -12,6 +12,7 @@ import (
 	"github.com/athenatrail/athenatrail/internal/awsconn"
 	"github.com/athenatrail/athenatrail/internal/collect"
 	"github.com/athenatrail/athenatrail/internal/directory"
+	"github.com/athenatrail/athenatrail/internal/enforce"
 	"github.com/athenatrail/athenatrail/internal/export"
 	"github.com/athenatrail/athenatrail/internal/lake"
 	"github.com/athenatrail/athenatrail/internal/ledger"
@@ -44,6 +45,9 @@ type worker interface {
 	// deliver collects what messages announce, and returns the ids of those of
 	// which not everything is in the lake.
 	deliver(ctx context.Context, messages []source.Message, stop <-chan struct{}) (failed []string, sum *collect.Summary, err error)
+
+	// applyLimits does what the configuration's limits ask for.
+	applyLimits(ctx context.Context) (*enforce.Result, error)
 
 	export(ctx context.Context, s span) error
 	shards(ctx context.Context) ([]shard, error)

@@ -11,6 +11,8 @@ locals {
     start    = { description = "Starts the state machine for inputs of the tracker", memory = 256, timeout = 60 }
     }, var.live_queue ? {
     queue = { description = "Collects log files as they are delivered", memory = var.memory_size, timeout = 900 }
+    } : {}, var.limits_schedule != "" ? {
+    limits = { description = "Does what limits ask for", memory = 1024, timeout = 900 }
   } : {})
 
   environment = merge({
@@ -85,6 +87,13 @@ resource "aws_iam_role_policy_attachment" "derive" {
 
   role       = aws_iam_role.function["derive"].name
   policy_arn = var.derive_policy_arn
+}
+
+resource "aws_iam_role_policy_attachment" "limits" {
+  for_each = toset(var.limits_schedule == "" ? [] : var.limits_policy_arns)
+
+  role       = aws_iam_role.function["limits"].name
+  policy_arn = each.value
 }
 
 resource "aws_lambda_function" "function" {

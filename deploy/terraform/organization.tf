@@ -12,7 +12,7 @@ resource "aws_cloudformation_stack_set" "readers" {
   tags             = var.tags
 
   parameters = {
-    CollectorRoleArns = join(",", concat([aws_iam_role.function["derive"].arn], var.live_queue ? [aws_iam_role.function["queue"].arn] : []))
+    CollectorRoleArns = join(",", concat([aws_iam_role.function["derive"].arn], [for name in ["queue", "limits"] : aws_iam_role.function[name].arn if contains(keys(local.functions), name)]))
     OrganizationId    = var.organization_id
     RoleName          = var.reader_role_name
   }

@@ -25,7 +25,7 @@ output "derive_role_arn" {
 
 output "trail_readers" {
   description = "Roles that the trail's bucket policy, and its key's, must allow if they are of another account."
-  value       = [for name in ["unit", "finish", "deadline", "queue"] : aws_iam_role.function[name].arn if contains(keys(local.functions), name)]
+  value       = [for name in ["unit", "finish", "deadline", "queue", "limits"] : aws_iam_role.function[name].arn if contains(keys(local.functions), name)]
 }
 
 output "log_files_queue_arn" {

@@ -52,16 +52,17 @@ locals {
     Resource = ["*"] # AWS knows no resource of it
   }]
 
-  ask_athena = concat([{
-    Effect   = "Allow"
-    Action   = ["athena:BatchGetQueryExecution", "athena:GetCalculationExecution", "athena:GetSession", "athena:GetWorkGroup", "athena:ListTagsForResource"]
-    Resource = ["arn:${local.partition}:athena:*:${local.account}:workgroup/*"]
-    }], local.has_organization ? [{
+  take_readers = local.has_organization ? [{
     Effect    = "Allow"
     Action    = ["sts:AssumeRole"]
     Resource  = ["arn:${local.partition}:iam::*:role/${var.reader_role_name}"]
     Condition = { StringEquals = { "aws:ResourceOrgID" = [var.organization_id] } }
-  }] : [])
+  }] : []
+  ask_athena = concat([{
+    Effect   = "Allow"
+    Action   = ["athena:BatchGetQueryExecution", "athena:GetCalculationExecution", "athena:GetSession", "athena:GetWorkGroup", "athena:ListTagsForResource"]
+    Resource = ["arn:${local.partition}:athena:*:${local.account}:workgroup/*"]
+  }], local.take_readers)
 
   list_lake = [{
     Effect    = "Allow"
@@ -122,6 +123,15 @@ locals {
       Resource = ["${local.lake_arn}/_ledger/v1/source/*"]
     }], local.use_key)
     deadline = concat(local.list_trail, local.read_ledger, local.read_key)
+    limits = concat(local.take_readers, local.list_trail, local.list_lake, [{
+      Effect   = "Allow"
+      Action   = ["s3:GetObject"]
+      Resource = ["${local.lake_arn}/manifest.json", "${local.lake_arn}/facts/events/*", "${local.lake_arn}/facts/limit_actions/*", "${local.lake_arn}/facts/notices/*", "${local.lake_arn}/tables/*", "${local.lake_arn}/_ledger/*"]
+      }, {
+      Effect   = "Allow"
+      Action   = ["s3:PutObject"]
+      Resource = ["${local.lake_arn}/_ledger/v1/limits/*", "${local.lake_arn}/_ledger/v1/source/*", "${local.lake_arn}/facts/limit_actions/*", "${local.lake_arn}/facts/notices/*"]
+    }], local.use_key)
     start = [{
       Effect   = "Allow"
       Action   = ["states:StartExecution"]

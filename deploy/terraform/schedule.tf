@@ -45,7 +45,7 @@ resource "aws_iam_role_policy" "scheduler" {
       }, {
       Effect   = "Allow"
       Action   = ["lambda:InvokeFunction"]
-      Resource = [aws_lambda_function.function["deadline"].arn]
+      Resource = [for name in ["deadline", "limits"] : aws_lambda_function.function[name].arn if contains(keys(local.functions), name)]
       }, {
       Effect   = "Allow"
       Action   = ["sqs:SendMessage"]
@@ -113,6 +113,35 @@ resource "aws_scheduler_schedule" "deadline" {
   }
 }
 
+resource "aws_scheduler_schedule" "limits" {
+  count = var.limits_schedule == "" ? 0 : 1
+
+  name                         = "${var.name}-limits"
+  description                  = "Applies limits"
+  state                        = var.schedule_state
+  schedule_expression          = var.limits_schedule
+  schedule_expression_timezone = var.time_zone
+
+  flexible_time_window {
+    mode = "OFF"
+  }
+
+  target {
+    arn      = aws_lambda_function.function["limits"].arn
+    role_arn = aws_iam_role.scheduler.arn
+    input    = "{}"
+
+    retry_policy {
+      maximum_retry_attempts       = 2
+      maximum_event_age_in_seconds = 300
+    }
+
+    dead_letter_config {
+      arn = aws_sqs_queue.dead_letters.arn
+    }
+  }
+}
+
 resource "aws_sns_topic" "alarms" {
   name              = "${var.name}-alarms"
   display_name      = "athenatrail"
@@ -129,7 +158,7 @@ resource "aws_sns_topic_subscription" "alarm_email" {
 }
 
 locals {
-  alarms = {
+  alarms = merge({
     run-failed = {
       description = "An execution failed - its last event says why, and the log of the function that it names"
       namespace   = "AWS/States"
@@ -158,7 +187,15 @@ locals {
       statistic   = "Maximum"
       dimensions  = { QueueName = aws_sqs_queue.dead_letters.name }
     }
-  }
+    }, var.limits_schedule == "" ? {} : {
+    limits-not-applied = {
+      description = "Something that limits ask for could not be done - the log of the function limits says what"
+      namespace   = "AWS/Lambda"
+      metric      = "Errors"
+      statistic   = "Sum"
+      dimensions  = { FunctionName = aws_lambda_function.function["limits"].function_name }
+    }
+  })
 }
 
 resource "aws_cloudwatch_metric_alarm" "alarm" {

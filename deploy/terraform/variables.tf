@@ -160,6 +160,23 @@ variable "deadline_schedule" {
   default     = "cron(0 6 * * ? *)"
 }
 
+variable "limits_schedule" {
+  description = "How often limits of the configuration are applied, such as rate(10 minutes). Empty: never. Needs config_parameter."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^$|^(cron|rate)\\(.+\\)$", var.limits_schedule))
+    error_message = "Want a schedule such as rate(10 minutes), or nothing."
+  }
+}
+
+variable "limits_policy_arns" {
+  description = "Managed policies of your own for the function that applies limits: what athenatrail limits policy prints, and deploy/policy/notify.json. Without any it only tells, by webhooks."
+  type        = list(string)
+  default     = []
+}
+
 variable "schedule_state" {
   description = "DISABLED pauses the daily run and its deadline."
   type        = string
