@@ -342,6 +342,7 @@ var actions = map[string]permitted{
 	"Glue.GetDatabases":                              {"glue:GetDatabases", "catalog.json"},
 	"Glue.GetTables":                                 {"glue:GetTables", "catalog.json"},
 	"LakeFormation.ListPermissions":                  {"lakeformation:ListPermissions", "catalog.json"},
+	"SNS.Publish":                                    {"sns:Publish", "notify.json"},
 	"STS.AssumeRole":                                 {"sts:AssumeRole", "assume-reader.json"},
 	"SSM.GetParameter":                               {"ssm:GetParameter", "config-read.json"},
 

@@ -23,6 +23,7 @@ var known = []string{
 	"lakeformation:ListPermissions",
 	"organizations:ListAccounts", "organizations:ListAccountsForParent", "organizations:ListOrganizationalUnitsForParent", "organizations:ListRoots",
 	"s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject",
+	"sns:Publish",
 	"sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage",
 	"ssm:GetParameter",
 	"sts:AssumeRole",
