@@ -28,6 +28,7 @@ func (p Problem) String() string { return p.Path + ": " + p.What }
 
 const (
 	hintRebuild = `run "athenatrail lake rebuild --all": tables are derived from facts`
+	hintClosed  = `remove the file and run "athenatrail lake rebuild --all": tables are derived from facts`
 	hintFacts   = `restore the file from a backup; or remove it, and the ledger's files of that account, region and the days from then on, and collect again while the trail still has them`
 	hintForeign = "move it elsewhere if athenatrail did not write it"
 	hintNewer   = "if a newer athenatrail wrote it, use that one"
