@@ -98,6 +98,7 @@ type closedTable interface {
 	closedDir() string
 	rewrite(ctx context.Context, day athenatrail.Date, old []byte, changes []change) (data []byte, now []slice, err error)
 	known(data []byte) error
+	verifyClosed(ctx context.Context, day athenatrail.Date, data []byte, held []slice, problem func(string, ...any)) error
 	sumOf(data []byte) (rowfile.Sum, int64, error)
 }
 
