@@ -25,6 +25,7 @@ type Options struct {
 
 	Person string           // all that is known of a person; empty: of nobody alone
 	Before athenatrail.Date // the days before this one; 0: no days
+	From   athenatrail.Date // with Texts and Before: the days before it are done already
 	Texts  bool             // only the SQL, and what quotes it: of the person, of the days, or all
 
 	// Keep is what of SQL may stay with Texts; Full is taken for
@@ -286,6 +287,14 @@ func (r *run) days(ctx context.Context) ([]athenatrail.Partition, error) {
 			}
 		}
 	}
+	for _, table := range []lake.Dataset{lake.Activity, lake.QueryExecutions, lake.Sessions, lake.Calculations, lake.UsageRollup, lake.TableRollup} {
+		for file, err := range lake.Partitions(ctx, r.Lake, table, 0, 0) { // closed files hold many
+			if err != nil {
+				return nil, err
+			}
+			all[file.Partition] = true
+		}
+	}
 	return slices.SortedFunc(maps.Keys(all), athenatrail.Partition.Compare), nil
 }
 
@@ -297,6 +306,16 @@ func partitionOf(key string) (athenatrail.Partition, bool) {
 	}
 	p, err := athenatrail.ParsePartition(strings.TrimPrefix(parts[2], "dt="), strings.TrimSuffix(parts[3], ".parquet"))
 	return p, err == nil
+}
+
+// dayOf reads the day out of a key of facts/ or tables/.
+func dayOf(key string) (athenatrail.Date, bool) {
+	parts := strings.Split(key, "/")
+	if len(parts) != 4 {
+		return 0, false
+	}
+	day, err := athenatrail.ParseDate(strings.TrimPrefix(parts[2], "dt="))
+	return day, err == nil
 }
 
 func (r *run) derive(ctx context.Context) error {
@@ -329,8 +348,8 @@ func (r *run) prove(ctx context.Context) (err error) {
 			return err
 		}
 		s.Files++
-		p, ok := partitionOf(file.Key)
-		if ok && p.Date < r.Before && !strings.HasPrefix(file.Key, "_") && !isTimeless(file.Key) {
+		day, ok := dayOf(file.Key)
+		if ok && day < r.Before && !strings.HasPrefix(file.Key, "_") && !isTimeless(file.Key) {
 			s.Left = append(s.Left, Leftover{Path: file.Key, Where: "the file", Times: 1, Why: "a run may have written it meanwhile: forget again"})
 		}
 	}

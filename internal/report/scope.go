@@ -66,18 +66,9 @@ func OpenScoped(ctx context.Context, lake string, o Options, s Scope) (*DB, erro
 	if err != nil || s.Whole() && !s.HideSQL {
 		return d, err
 	}
-	path, err := lakePath(lake)
-	if err != nil {
-		d.Close()
-		return nil, err
-	}
 	for _, t := range tables {
-		body := t.empty()
-		present, err := t.present(path)
-		if err == nil && present {
-			body = t.source(path)
-		}
-		if body = s.restrict(t, body); err == nil && body != "" {
+		open, closed, err := t.present(d.at.path)
+		if body := s.restrict(t, t.source(d.at, open, closed)); err == nil && body != "" {
 			_, err = d.db.ExecContext(ctx, "CREATE OR REPLACE VIEW "+t.name+" AS\n"+body)
 		}
 		if err != nil {
