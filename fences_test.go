@@ -143,6 +143,8 @@ var pure = map[string][]string{
 	"internal/redact":     {module, module + "/internal/annotation", module + "/internal/sqllex", module + "/internal/sqlref"},
 	"internal/price":      {module},
 	"internal/limit":      {module, module + "/internal/glob"},
+
+	"internal/digest/chain": {},
 	"internal/identity": {
 		module, module + "/internal/annotation", module + "/internal/glob", module + "/internal/spelling", module + "/internal/sqllex",
 	},
@@ -220,6 +222,7 @@ func TestAWSIsImportedAtItsDoorsOnly(t *testing.T) {
 		"internal/lake":          "a lake in S3",
 		"internal/config":        "a configuration in S3 or the parameter store",
 		"internal/lookup":        "CloudTrail's event history",
+		"internal/digest":        "digest files in S3, and CloudTrail's public keys",
 		"internal/athenaapi":     "what Athena knows of query executions and sessions",
 		"internal/catalog":       "the tables of the Glue Data Catalog, and who holds access by Lake Formation",
 		"internal/directory":     "the users of Identity Center, the accounts of an organization",
