@@ -75,7 +75,6 @@ asked or read. docs/verify.md says what each check proves, and what it cannot.`,
 	f.StringVar(&o.require, "require", "", "fail with exit code 5 if less than this is covered, such as 100%")
 	f.StringVar(&o.show, "show", "days", "of completeness: days, unknown, unlisted or holes")
 	f.BoolVar(&o.noAthena, "no-athena", false, "do not ask Athena: look at the lake alone")
-	c.MarkFlagsMutuallyExclusive("completeness", "digests")
 	return c
 }
 
@@ -86,6 +85,9 @@ func (a *app) verify(ctx context.Context, o verifyOptions) (err error) {
 	e, err := a.env(ctx)
 	if err != nil {
 		return err
+	}
+	if o.digests && o.completeness {
+		return usage("verify: one check at a time: --completeness or --digests")
 	}
 	if o.digests {
 		return a.verifyDigests(ctx, e, o)
