@@ -145,6 +145,12 @@ var pure = map[string][]string{
 	"internal/limit":      {module, module + "/internal/glob"},
 
 	"internal/digest/chain": {},
+	// A bill is read from CSV or Parquet; who opens the file is another's.
+	"internal/bill": {
+		module, module + "/internal/price", "github.com/parquet-go/", "github.com/klauspost/compress/", "github.com/klauspost/compress", "github.com/andybalholm/brotli",
+		"github.com/andybalholm/brotli/", "github.com/pierrec/lz4/", "github.com/google/uuid", "github.com/twpayne/go-geom", "github.com/twpayne/go-geom/",
+		"google.golang.org/protobuf/", "golang.org/x/sys/cpu",
+	},
 	"internal/identity": {
 		module, module + "/internal/annotation", module + "/internal/glob", module + "/internal/spelling", module + "/internal/sqllex",
 	},

@@ -24,6 +24,7 @@ import (
 
 type verifyOptions struct {
 	completeness, digests bool
+	bill                  []string // files
 
 	from, to string
 	require  string
@@ -38,7 +39,7 @@ func (a *app) verifyCommand() *cobra.Command {
 	var o verifyOptions
 	c := &cobra.Command{
 		Use:   "verify",
-		Short: "Is anything missing? Was the trail tampered with?",
+		Short: "Is anything missing? Was the trail tampered with? Does it agree with the bill?",
 		Long: `Check the lake against what others know, and say what is missing.
 
 --completeness, which is the default, counts the starts that the trail told of,
@@ -54,26 +55,34 @@ signatures, the hash of every log file, the links of the chain; and log files
 that no digest names. --keys takes CloudTrail's public keys from a file, what
 aws cloudtrail list-public-keys prints, and asks nobody.
 
+--bill FILE compares with what AWS billed: an export of CUR 2.0 or FOCUS 1.x, as
+CSV, compressed or not, or Parquet; repeatable. It shows by day, account and
+region what the lake explains and what not, tells whether AWS's terabyte is
+binary or decimal (price_units), and with --show capacity splits reserved
+capacity among those who used it.
+
 Exit code 5 means that something was tampered with, is missing from the trail's
-bucket, or that the coverage is below --require; 3 that not everything could be
+bucket, or that less than --require is covered, proven or explained; 3 that not everything could be
 asked or read. docs/verify.md says what each check proves, and what it cannot.`,
 		Example: `  athenatrail verify
   athenatrail verify --from 30d --require 100%
   athenatrail verify --show unknown --output csv
   athenatrail verify --digests --source s3://my-trail-bucket --from 7d
-  athenatrail verify --digests --source ./copy-of-the-bucket --keys keys.json`,
+  athenatrail verify --digests --source ./copy-of-the-bucket --keys keys.json
+  athenatrail verify --bill cur-2026-10.parquet`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.verify(cmd.Context(), o) },
 	}
 	f := c.Flags()
 	f.BoolVar(&o.completeness, "completeness", false, "compare the lake with what Athena lists; the default")
 	f.BoolVar(&o.digests, "digests", false, "check log files against CloudTrail's digest files")
+	f.StringArrayVar(&o.bill, "bill", nil, "compare with a bill: a file of an export of CUR 2.0 or FOCUS; repeatable")
 	f.StringArray("source", nil, "with --digests, where log files are: s3://bucket[/prefix] or a folder; repeatable")
 	f.StringVar(&o.keys, "keys", "", "with --digests, a file with CloudTrail's public keys")
 	f.StringVar(&o.from, "from", "", "check from this time on (default: 45 days ago; of digests, all)")
 	f.StringVar(&o.to, "to", "", "check what was before this time (default: what the lake is complete to; of digests, now)")
-	f.StringVar(&o.require, "require", "", "fail with exit code 5 if less than this is covered, such as 100%")
-	f.StringVar(&o.show, "show", "days", "of completeness: days, unknown, unlisted or holes")
+	f.StringVar(&o.require, "require", "", "fail with exit code 5 if less than this is covered, proven or explained, such as 100%")
+	f.StringVar(&o.show, "show", showDays, "days; of completeness also unknown, unlisted or holes; of a bill also capacity")
 	f.BoolVar(&o.noAthena, "no-athena", false, "do not ask Athena: look at the lake alone")
 	return c
 }
@@ -86,14 +95,17 @@ func (a *app) verify(ctx context.Context, o verifyOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	if o.digests && o.completeness {
-		return usage("verify: one check at a time: --completeness or --digests")
+	if o.digests && o.completeness || len(o.bill) > 0 && (o.digests || o.completeness) {
+		return usage("verify: one check at a time: --completeness, --digests or --bill")
 	}
 	if o.digests {
 		return a.verifyDigests(ctx, e, o)
 	}
 	if o.keys != "" || a.flags.Changed("source") {
 		return usage("--source and --keys are for --digests")
+	}
+	if len(o.bill) > 0 {
+		return a.verifyBill(ctx, e, o)
 	}
 	return a.verifyCompleteness(ctx, e, o)
 }
@@ -138,7 +150,7 @@ func percent(v float64) string {
 }
 
 func (a *app) verifyCompleteness(ctx context.Context, e *setup.Env, o verifyOptions) error {
-	if !map[string]bool{"days": true, "unknown": true, "unlisted": true, "holes": true}[o.show] {
+	if !map[string]bool{showDays: true, "unknown": true, "unlisted": true, "holes": true}[o.show] {
 		return usage("--show %q: want days, unknown, unlisted or holes", o.show)
 	}
 	l, err := e.OldLake(ctx)
@@ -177,7 +189,7 @@ func (a *app) verifyCompleteness(ctx context.Context, e *setup.Env, o verifyOpti
 	a.sayCompleteness(r, o, to, completeTo)
 	result := &format.Result{View: "verify completeness", From: from, To: to, TimeZone: e.Timezone, CompleteTo: completeTo}
 	switch o.show {
-	case "days":
+	case showDays:
 		daysOf(r, result)
 	case "holes":
 		holesOf(r, result)
