@@ -143,6 +143,14 @@ var pure = map[string][]string{
 	"internal/redact":     {module, module + "/internal/annotation", module + "/internal/sqllex", module + "/internal/sqlref"},
 	"internal/price":      {module},
 	"internal/limit":      {module, module + "/internal/glob"},
+
+	"internal/digest/chain": {},
+	// A bill is read from CSV or Parquet; who opens the file is another's.
+	"internal/bill": {
+		module, module + "/internal/price", "github.com/parquet-go/", "github.com/klauspost/compress/", "github.com/klauspost/compress", "github.com/andybalholm/brotli",
+		"github.com/andybalholm/brotli/", "github.com/pierrec/lz4/", "github.com/google/uuid", "github.com/twpayne/go-geom", "github.com/twpayne/go-geom/",
+		"google.golang.org/protobuf/", "golang.org/x/sys/cpu",
+	},
 	"internal/identity": {
 		module, module + "/internal/annotation", module + "/internal/glob", module + "/internal/spelling", module + "/internal/sqllex",
 	},
@@ -220,6 +228,7 @@ func TestAWSIsImportedAtItsDoorsOnly(t *testing.T) {
 		"internal/lake":           "a lake in S3",
 		"internal/config":         "a configuration in S3 or the parameter store",
 		"internal/lookup":         "CloudTrail's event history",
+		"internal/digest":         "digest files in S3, and CloudTrail's public keys",
 		"internal/athenaapi":      "what Athena knows of query executions and sessions",
 		"internal/catalog":        "the tables of the Glue Data Catalog, and who holds access by Lake Formation",
 		"internal/directory":      "the users of Identity Center, the accounts of an organization",

@@ -172,3 +172,42 @@ fetch_packages() {
 
 # SMTP: a mail server as people run one.
 install_exim
+
+# install_aws VERSION puts the AWS CLI into a virtual environment of its own, or
+# where Python has no venv into a plain folder, and a command that starts it
+# into bin.
+install_aws() {
+	dir="$tools/awscli"
+	if [ "$("$bin/aws" --version 2>/dev/null | cut -d ' ' -f 1)" = "aws-cli/$1" ]; then
+		echo "the AWS CLI $1 is in $dir"
+		return
+	fi
+	echo "installing the AWS CLI $1 into $dir"
+	rm -rf "$dir" "$bin/aws"
+	mkdir -p "$bin"
+	if python3 -m venv "$dir" >/dev/null 2>&1; then
+		"$dir/bin/python" -m pip install --quiet --disable-pip-version-check "awscli==$1"
+	else
+		rm -rf "$dir"
+		python3 -m pip install --quiet --disable-pip-version-check --target "$dir/lib" "awscli==$1"
+	fi
+	cat >"$bin/aws.new" <<'END'
+#!/bin/sh
+# Written by scripts/install-test-servers.sh.
+set -eu
+dir="$(cd "$(dirname "$0")/../awscli" && pwd)"
+python="$dir/bin/python"
+if [ ! -x "$python" ]; then
+	python=python3
+	export PYTHONPATH="$dir/lib"
+fi
+exec "$python" -m awscli "$@"
+END
+	chmod +x "$bin/aws.new"
+	mv "$bin/aws.new" "$bin/aws"
+	"$bin/aws" --version
+}
+
+# The AWS CLI, whose validate-logs gives the verdicts that ours are compared
+# with.
+install_aws 1.46.3

@@ -114,6 +114,7 @@ func TestDemo(t *testing.T) {
 	t.Run("findings", func(t *testing.T) { findingsAgree(t, dir, company) })
 	t.Run("unused", func(t *testing.T) { unusedAgrees(t, dir, company) })
 	t.Run("unused access", func(t *testing.T) { unusedAccessAgrees(t, dir, company) })
+	t.Run("bill", func(t *testing.T) { billAgrees(t, dir, company) })
 }
 
 // readsItsTrail checks that the demo read the log files that it kept, all of

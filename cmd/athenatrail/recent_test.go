@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/athenatrail/athenatrail/internal/athenaapi/athenaapitest"
+	"github.com/athenatrail/athenatrail/internal/digest/digesttest"
 )
 
 // The recent trail is a few starts of some days ago, in two accounts, of which
@@ -144,4 +145,68 @@ func athenaEnv(url string) []string {
 		"AWS_ENDPOINT_URL_ATHENA=" + url, "AWS_ENDPOINT_URL_STS=" + url, "AWS_REGION=" + recentRegion,
 		"AWS_ACCESS_KEY_ID=" + recentKey, "AWS_SECRET_ACCESS_KEY=" + recentSecret,
 	}
+}
+
+// listRecent makes the API list the executions that it knows, and with more one
+// that the trail does not know.
+func listRecent(config *athenaapitest.Config, day time.Time, more bool) {
+	config.WorkGroups = func(string, string) []athenaapitest.WorkGroup {
+		return []athenaapitest.WorkGroup{{Name: "primary"}, {Name: "analysts"}}
+	}
+	config.List = func(account, region, group string) (ids []string) {
+		for n, run := range recentRuns {
+			if n > 0 && run.state != "" && run.account == account && region == recentRegion && group == "analysts" {
+				ids = append(ids, recentID(n))
+			}
+		}
+		if more && account == recentAccount && group == "primary" {
+			ids = append(ids, recentID(99))
+		}
+		return ids
+	}
+	known := config.Lookup
+	config.Lookup = func(account, region, id string) (athenaapitest.Execution, bool) {
+		if more && id == recentID(99) {
+			run := recentRuns[1]
+			x := recentAnswer(day, 1, run, true)
+			x.ID, x.WorkGroup = id, "primary"
+			return x, account == recentAccount
+		}
+		return known(account, region, id)
+	}
+}
+
+// writeSigned writes a trail of three hours with digest files as a copy of its
+// bucket, with the metadata and the public keys.
+func writeSigned(dir string) error {
+	noon := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+	key, err := digesttest.NewKey("0123456789abcdef0123456789abcdef", noon.AddDate(0, -1, 0), noon.AddDate(0, 1, 0))
+	if err != nil {
+		return err
+	}
+	trail := &digesttest.Trail{Bucket: "trail-logs", Account: recentAccount, Region: recentRegion, Name: "all", Home: recentRegion, Key: key}
+	for h := range 3 {
+		end := noon.Add(time.Duration(h) * time.Hour)
+		trail.Log(end.Add(-30*time.Minute), "AAAAAAAAAAAAAAAA", `{"Records":[]}`)
+		trail.Digest(end)
+	}
+	files := map[string][]byte{"keys.json": digesttest.KeyFile(key)}
+	for name, o := range trail.Objects {
+		files[name] = o.Data
+		if o.Metadata != nil {
+			if files[name+".metadata.json"], err = json.Marshal(map[string]any{"Metadata": o.Metadata}); err != nil {
+				return err
+			}
+		}
+	}
+	for name, data := range files {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, data, 0o666); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -87,12 +87,16 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 		}
 	},
 
-	// athena [throttled|denied|finished]: starts the Athena API of the recent
-	// trail and points the SDK at it, as a user of account 111122223333.
+	// athena [throttled|denied|finished|lists|lists-one-more]: starts the Athena
+	// API of the recent trail and points the SDK at it, as a user of account
+	// 111122223333.
 	"athena": func(ts *testscript.TestScript, neg bool, args []string) {
 		config := recentAPI(weekday(), len(args) == 1 && args[0] == "finished")
 		if len(args) == 1 && args[0] == "denied" {
 			config.Deny = func(c athenaapitest.Call) bool { return c.Operation == "BatchGetQueryExecution" }
+		}
+		if len(args) == 1 && strings.HasPrefix(args[0], "lists") {
+			listRecent(&config, weekday(), args[0] == "lists-one-more")
 		}
 		api, err := athenaapitest.Start(config)
 		ts.Check(err)
@@ -124,6 +128,12 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 		ts.Defer(server.Close)
 		ts.Setenv("AWS_ENDPOINT_URL_IDENTITYSTORE", server.URL)
 		ts.Setenv("AWS_ENDPOINT_URL_ORGANIZATIONS", server.URL)
+	},
+
+	// signed DIR: writes a trail with digest files, what head-object tells of
+	// them, and keys.json with the public keys.
+	"signed": func(ts *testscript.TestScript, neg bool, args []string) {
+		ts.Check(writeSigned(ts.MkAbs(args[0])))
 	},
 
 	// gzipped FILE TO: compresses a file.

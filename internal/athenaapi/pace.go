@@ -18,6 +18,7 @@ const (
 	OpListTagsForResource     = "ListTagsForResource"
 	OpGetWorkGroup            = "GetWorkGroup"
 	OpListWorkGroups          = "ListWorkGroups"
+	OpListQueryExecutions     = "ListQueryExecutions"
 )
 
 const (
