@@ -143,6 +143,7 @@ var pure = map[string][]string{
 	"internal/redact":     {module, module + "/internal/annotation", module + "/internal/sqllex", module + "/internal/sqlref"},
 	"internal/price":      {module},
 	"internal/limit":      {module, module + "/internal/glob"},
+	"internal/anomaly":    {module, module + "/internal/glob", module + "/internal/limit"},
 	"internal/identity": {
 		module, module + "/internal/annotation", module + "/internal/glob", module + "/internal/spelling", module + "/internal/sqllex",
 	},
