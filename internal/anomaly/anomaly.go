@@ -179,6 +179,10 @@ type Anomaly struct {
 	Executions int64 // and sessions
 	LookedBack int   // days of habit
 
+	// Without are the days of a week that stand out of it by themselves: they
+	// are not counted.
+	Without []athenatrail.Date
+
 	Also     []Subject // what it raises too, the narrowest first
 	Evidence []string  // ids of the executions and sessions that cost most, at most [MaxEvidence]
 	Text     string    // one sentence

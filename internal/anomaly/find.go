@@ -2,6 +2,7 @@ package anomaly
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +17,9 @@ type candidate struct {
 
 	cover      [2]cell // the hours that what was merged into it lies in, both included
 	executions []int   // of Search.kept, in order
+
+	// without are the days of a week that are told by themselves.
+	without map[day]bool
 }
 
 // joinHours is how far apart the hours of one subject may be that are told
@@ -131,25 +135,21 @@ func (x *Search) lookWeeks(of Subject, s *series) {
 	}
 	var last *candidate
 	for d := x.judged; d <= x.last; d++ {
-		h, cost, ok := x.weekHabit(of, s, d, alone)
-		if !ok || !x.stands(h, cost) {
+		without := s.sticking(d, alone)
+		h, all, ok := x.weekHabit(of, s, d, without)
+		if !ok || !x.stands(h, all.cost) {
 			continue
 		}
 		if last != nil && last.cover[1].day() >= d-week+1 {
-			if int64(last.Excess) >= cost-h.usual {
+			if int64(last.Excess) >= all.cost-h.usual {
 				continue
 			}
 			x.found = x.found[:len(x.found)-1]
 		}
 		last = x.candidate(of, Week, cellAt(d-week+1, 0), cellAt(d, 23))
-		var all sum
-		for b := d - week + 1; b <= d; b++ {
-			if u := s.days[b]; u != nil {
-				all.add(*u)
-			}
-		}
+		last.without = without
+		last.Without = slices.Sorted(maps.Keys(without))
 		last.take(all, h)
-		last.Excess = athenatrail.Money(cost - h.usual)
 	}
 }
 

@@ -225,15 +225,14 @@ const (
 	leastWeeks = 2
 )
 
-// weekHabit compares the seven days that end with d with those before them.
-// The score is how far the days are above their like, taken together, without
-// the one that is furthest. Days that stand out by themselves are taken to have
-// been usual, unless they are many; cost is what the week came to then.
-func (x *Search) weekHabit(of Subject, s *series, d day, alone map[day]bool) (h habit, cost int64, ok bool) {
+// weekHabit compares the seven days that end with d with those before them,
+// without those that stick out of them. The score is how far the days are above
+// their like, taken together, without the one that is furthest.
+func (x *Search) weekHabit(of Subject, s *series, d day, without map[day]bool) (h habit, all sum, ok bool) {
 	begin := d - week + 1
 	from, to := x.past(of, s, begin)
 	if to-from < leastWeeks*week {
-		return h, 0, false
+		return h, all, false
 	}
 	var weeks []int64
 	for end := to; end-week >= from; end -= week {
@@ -257,42 +256,62 @@ func (x *Search) weekHabit(of Subject, s *series, d day, alone map[day]bool) (h 
 	for rest, costs := range like {
 		norms[rest] = x.norm(costs, daySpread)
 	}
-	many := 0
-	for b := begin; b <= d; b++ {
-		if alone[b] {
-			many++
-		}
-	}
 	steady := 0
 	var above []float64
 	for b := begin; b <= d; b++ {
-		c := s.on(b)
+		u := s.days[b]
+		if without[b] {
+			continue
+		}
 		n, known := norms[x.rest(b)]
 		if !known {
 			n = norm{centre: x.log(0), spread: daySpread}
 		}
-		if alone[b] && many < manyDays {
-			c = n.median
+		c := int64(0)
+		if u != nil {
+			c = u.cost
+			all.add(*u)
 		}
-		cost = plus(cost, c)
-		if float64(c) >= dayRatio*float64(n.median) && c > 0 {
+		if c > 0 && float64(c) >= dayRatio*float64(n.median) {
 			steady++
 		}
 		if c > 0 || n.median > 0 {
 			above = append(above, x.over(c, n))
 		}
 	}
-	if steady < steadyDays || len(above) < steadyDays || float64(cost) < weekRatio*float64(h.usual) || cost <= h.most {
-		return h, cost, true
+	if steady < steadyDays || len(above) < steadyDays || float64(all.cost) < weekRatio*float64(h.usual) || all.cost <= h.most {
+		return h, all, true
 	}
 	slices.Sort(above)
 	above = above[:len(above)-1]
-	var all float64
+	var together float64
 	for _, a := range above {
-		all += a
+		together += a
 	}
-	h.score = all / math.Sqrt(float64(len(above))) / weekGuard
-	return h, cost, true
+	h.score = together / math.Sqrt(float64(len(above))) / weekGuard
+	return h, all, true
+}
+
+// stickOut is how many times the middle day of its week a day must cost that
+// stands out by itself, to be no part of that week.
+const stickOut = 2.5
+
+// sticking returns the days of a week that stand out of it too.
+func (s *series) sticking(d day, alone map[day]bool) map[day]bool {
+	var costs []int64
+	for b := d - week + 1; b <= d; b++ {
+		if c := s.on(b); c > 0 {
+			costs = append(costs, c)
+		}
+	}
+	slices.Sort(costs)
+	out := map[day]bool{}
+	for b := d - week + 1; b <= d; b++ {
+		if alone[b] && float64(s.on(b)) > stickOut*float64(costs[(len(costs)-1)/2]) {
+			out[b] = true
+		}
+	}
+	return out
 }
 
 // A month's turn is judged by the turns before: books are closed then.

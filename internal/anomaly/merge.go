@@ -32,7 +32,7 @@ func (x *Search) Execution(e *Execution) {
 	}
 	place := -1
 	for _, c := range near {
-		if at < c.cover[0] || at > c.cover[1] || !slices.Contains(of, c.Subject) {
+		if at < c.cover[0] || at > c.cover[1] || c.without[at.day()] || !slices.Contains(of, c.Subject) {
 			continue
 		}
 		if place < 0 {
@@ -50,10 +50,6 @@ const explains = 0.5
 // inside is how much of what a narrower subject has above its habit must be a
 // part of a broader one's, to be told with it.
 const inside = 0.8
-
-// manyDays is on how many days of a week something must stand out for the week
-// to be told in their place.
-const manyDays = 3
 
 // Anomalies returns what stands out, the dearest first. The same executions
 // raise a person, their role and team, and the tables that they read, and an
@@ -130,23 +126,17 @@ func (x *Search) tell(told []*candidate, c *candidate) []*candidate {
 }
 
 // tellSame compares a candidate with what is told of the same subject: an hour
-// goes before its day if it is most of it. A week goes before its days if they
-// are many, and beside them if not. It returns nil
-// where nothing is left to tell.
+// goes before its day if it is most of it, and a week before those of its days
+// that are like its others. It returns nil where nothing is left to tell.
 func (x *Search) tellSame(told []*candidate, c *candidate) ([]*candidate, *candidate) {
 	var mates []*candidate
-	days := map[day]bool{}
 	for _, t := range told {
-		if t.Subject == c.Subject && t.overlaps(c) {
+		if t.Subject == c.Subject && t.overlaps(c) && !c.without[t.cover[0].day()] {
 			mates = append(mates, t)
-			days[t.cover[0].day()] = true
 		}
 	}
 	if len(mates) == 0 {
 		return told, c
-	}
-	if c.Scale == Week && mates[0].Scale != New && len(days) < manyDays {
-		return told, c // which is told without them
 	}
 	stays := slices.MaxFunc(mates, func(a, b *candidate) int {
 		return cmp.Or(cmp.Compare(boolean(a.Scale == New), boolean(b.Scale == New)), cmp.Compare(a.Excess, b.Excess))

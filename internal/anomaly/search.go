@@ -18,12 +18,12 @@ type Search struct {
 	from, to time.Time
 	score    float64
 
-	first     day // of the lake
-	last      day // that is judged, and may be under way
-	judged    day // the first that is judged
-	series    map[Subject]*series
-	holidays  map[day]bool
-	ignore    struct{ person, role, team, database, table *ignored }
+	first    day // of the lake
+	last     day // that is judged, and may be under way
+	judged   day // the first that is judged
+	series   map[Subject]*series
+	holidays map[day]bool
+	ignore   struct{ person, role, team, database, table *ignored }
 
 	found  []*candidate
 	kept   []kept

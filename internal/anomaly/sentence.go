@@ -55,6 +55,9 @@ func (x *Search) sentence(a *Anomaly) string {
 	case Week:
 		at = "in a week"
 		fmt.Fprintf(&b, " in the 7 days from %s to %s", from.Format(date), last.Format(date))
+		if len(a.Without) > 0 {
+			fmt.Fprintf(&b, " without %s", listed(a.Without))
+		}
 	}
 	fmt.Fprintf(&b, ", %s", money(a.Cost))
 	back := ago(a.LookedBack)
@@ -76,6 +79,18 @@ func (x *Search) sentence(a *Anomaly) string {
 	}
 	fmt.Fprintf(&b, "; usually %s %s, at most %s in %s of the %s before", usual, at, money(a.Most), unit, back)
 	return b.String()
+}
+
+// listed names days.
+func listed(days []athenatrail.Date) string {
+	texts := make([]string, len(days))
+	for i, d := range days {
+		texts[i] = d.Time().Format("Monday 2")
+	}
+	if n := len(texts) - 1; n > 0 {
+		return strings.Join(texts[:n], ", ") + " and " + texts[n]
+	}
+	return texts[0]
 }
 
 // clock is when an anomaly of one day ends; midnight is the day's 24:00.

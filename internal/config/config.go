@@ -6,7 +6,7 @@
 // with line and column; testdata/athenatrail.yaml shows all that there are.
 // Every key K of the file is also the environment variable ATHENATRAIL_K in
 // capitals: a list is separated by commas, a key with keys of its own (rates,
-// caps, accounts, prices, teams, directory, catalog, comments, limits, serve) takes the YAML that would
+// caps, accounts, prices, teams, directory, catalog, comments, limits, anomalies, serve) takes the YAML that would
 // stand in the file.
 package config
 
@@ -20,6 +20,7 @@ import (
 	_ "time/tzdata" // timezone must be readable on a machine without zone files
 
 	"github.com/athenatrail/athenatrail/internal/annotation"
+	"github.com/athenatrail/athenatrail/internal/anomaly"
 	"github.com/athenatrail/athenatrail/internal/limit"
 	"github.com/athenatrail/athenatrail/internal/redact"
 	"github.com/athenatrail/athenatrail/internal/team"
@@ -81,6 +82,8 @@ type Config struct {
 
 	Limits  []limit.Definition // how much may be used, checked
 	Protect []string           // patterns of principals that nobody acts upon
+
+	Anomalies anomaly.Settings // without the zone: see AnomalySettings
 
 	QueryText string // a redact.Mode: what of SQL is stored
 	Timezone  *time.Location
@@ -180,6 +183,7 @@ func defaults() *Config {
 		origins:     map[string]string{},
 		later:       map[string]func() []error{},
 
+		Anomalies:    anomaly.Default(),
 		LookupEvents: LookupEvents{Events: []string{"StartQueryExecution"}, Lateness: time.Hour},
 	}
 }

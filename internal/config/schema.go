@@ -39,7 +39,7 @@ type shown struct{ path, value string }
 var keys = []string{
 	"lake", "sources", "profile", "regions", "accounts", "assume_role", "details", "lookback", "lookup_events", "rates", "caps",
 	"prices", "price_units", "zero_byte_dml", "teams", "directory", "catalog", "comments", "partition_columns", "shared_principals", "own_principals",
-	"limits", "protect",
+	"limits", "protect", "anomalies",
 	"serve", "query_text", "timezone", "jobs",
 }
 
@@ -134,6 +134,7 @@ func init() {
 		"serve":     {form: formTree, set: setServe, show: showServe},
 		"comments":  {form: formTree, set: setComments, show: showComments},
 		"limits":    {form: formTree, set: setLimits, show: showLimits},
+		"anomalies": {form: formTree, set: setAnomalies, show: showAnomalies},
 
 		"partition_columns": {form: formTree, set: setPartitionColumns, show: showPartitionColumns},
 	}

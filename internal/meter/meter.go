@@ -1,7 +1,7 @@
-// Package meter reads out of a lake what limits are compared with: the days
-// that they need, of each table the columns that they need, and single
-// executions only where something still runs or a limit cannot do without. It
-// needs no database.
+// Package meter reads out of a lake what limits are compared with and what
+// anomalies are looked for in: the days that they need, of each table the
+// columns that they need, and single executions only where something still runs
+// or stands out, or a limit cannot do without. It needs no database.
 package meter
 
 import (
@@ -128,17 +128,23 @@ func rows[T any](ctx context.Context, l *lake.Lake, table lake.Dataset, p athena
 // start, and Athena may have taken the call on the other side of midnight: it
 // counts for the day that it lies on, as it does in the roll-ups.
 func executions(ctx context.Context, l *lake.Lake, p athenatrail.Partition, do func(*limit.Execution)) error {
-	first := p.Date.Time()
-	last := first.Add(24*time.Hour - time.Millisecond)
 	return rows(ctx, l, lake.QueryExecutions, p, func(e *limit.Execution) {
-		switch at := e.SubmissionDateTime; {
-		case at.Before(first):
-			e.SubmissionDateTime = first
-		case at.After(last):
-			e.SubmissionDateTime = last
-		}
+		e.SubmissionDateTime = within(p.Date, e.SubmissionDateTime)
 		do(e)
 	})
+}
+
+// within returns the moment of a day that is nearest to one.
+func within(day athenatrail.Date, at time.Time) time.Time {
+	first := day.Time()
+	last := first.Add(24*time.Hour - time.Millisecond)
+	switch {
+	case at.Before(first):
+		return first
+	case at.After(last):
+		return last
+	}
+	return at
 }
 
 // A habit is what of an execution tells what its query usually uses.

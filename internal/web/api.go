@@ -205,6 +205,19 @@ func (s *Server) apiAsked(a *apiRequest, q *question, name string) (ask asked, f
 	if ofNow(name) {
 		return asked{view: name, params: s.params(q)}, f, a.rest()
 	}
+	if name == anomaliesView {
+		if s.o.Anomalies == nil {
+			return ask, f, badRequest("anomalies are not looked for")
+		}
+		if err = s.apiWindow(a, q); err != nil {
+			return ask, f, err
+		}
+		ask = asked{view: name, params: s.params(q)}
+		if ask.params.Limit, err = a.number("limit", 0); err != nil {
+			return ask, f, err
+		}
+		return ask, f, a.rest()
+	}
 	view, err := report.Lookup(name)
 	if err != nil {
 		return ask, f, err

@@ -150,6 +150,12 @@ func (s *Server) asks(q *question, pg *page, p *panel) (asked, error) {
 	if ofNow(p.View) {
 		return a, nil
 	}
+	if p.View == anomaliesView {
+		if len(q.Where) > 0 {
+			a.notes = append(a.notes, "Not filtered: habits are looked at as a whole.")
+		}
+		return a, nil
+	}
 	view, err := report.Lookup(p.View)
 	if err != nil {
 		return a, err
@@ -213,6 +219,10 @@ func (s *Server) answer(ctx context.Context, q *question, a asked) (*format.Resu
 			r, err := s.o.Limits(ctx, q.snap.lake)
 			return r, nil, err
 		}
+		if a.view == anomaliesView {
+			r, err := s.o.Anomalies(ctx, q.snap.lake, a.params.From, a.params.To, a.params.Limit)
+			return r, nil, err
+		}
 		if a.view == health.View {
 			hash := ""
 			if s.o.Lake.Settings != nil {
@@ -245,6 +255,10 @@ func (s *Server) showView(ctx context.Context, q *question, pg *page, v *panelVi
 		v.Empty = "No limits are configured: how much each person, team or work group may scan, spend or run in a time. They stand in athenatrail.yaml under the key limits."
 		return nil
 	}
+	if v.View == anomaliesView && s.o.Anomalies == nil {
+		v.Empty = "Not looked for."
+		return nil
+	}
 	a, err := s.asks(q, pg, &v.panel)
 	if err != nil {
 		return err
@@ -261,6 +275,9 @@ func (s *Server) showView(ctx context.Context, q *question, pg *page, v *panelVi
 	g := &grid{s: s, q: q, pg: pg, p: &v.panel, r: r, rows: withIDs(r, rows)}
 	if len(rows) == 0 {
 		v.Empty = "Nothing in this window."
+		if v.View == anomaliesView {
+			v.Empty = "Nothing in this window stands out, or the lake is younger than the two weeks that habits need."
+		}
 		if v.View == limitsView {
 			v.Empty = "Nobody has used anything that the limits count, in their windows of today."
 		}

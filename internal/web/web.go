@@ -48,6 +48,10 @@ type Options struct {
 	// Limits answers how everybody stands; nil where no limits are configured.
 	Limits func(context.Context, *lake.Lake) (*format.Result, error)
 
+	// Anomalies answers what stands out in a window, at most limit of it, or all
+	// for 0; nil leaves it out.
+	Anomalies func(ctx context.Context, l *lake.Lake, from, to time.Time, limit int) (*format.Result, error)
+
 	PriceBasis string // what costs are computed by, in words
 	LakeFlag   string // what --lake is in the command lines that pages show; empty leaves it out
 	Version    string
