@@ -145,7 +145,7 @@ func (x *Search) hourHabit(of Subject, s *series, c cell, cost int64) (h habit, 
 	if to-from < leastKnown {
 		return h, false
 	}
-	var same, like, wide []int64
+	var same, alikes, like, wide []int64
 	for b := from; b < to; b++ {
 		alike := x.rest(b) == x.rest(d)
 		weekday := alike && (d-b)%week == 0
@@ -155,6 +155,7 @@ func (x *Search) hourHabit(of Subject, s *series, c cell, cost int64) (h habit, 
 		if !alike {
 			continue
 		}
+		alikes = append(alikes, s.at(cellAt(b, hour)))
 		for near := max(hour-1, 0); near <= min(hour+1, 23); near++ {
 			if weekday {
 				like = append(like, s.at(cellAt(b, near)))
@@ -164,6 +165,9 @@ func (x *Search) hourHabit(of Subject, s *series, c cell, cost int64) (h habit, 
 	}
 	if len(like) < leastLike {
 		like = wide
+	}
+	if len(same) == 0 {
+		same = alikes // a holiday on a working day: as on days of rest
 	}
 	var active []int64
 	for at, u := range s.hours {
@@ -203,6 +207,9 @@ func (x *Search) dayHabit(of Subject, s *series, d day, cost int64) (h habit, ok
 	if len(like) < leastLikeDays && x.rest(d) {
 		// Few days of rest are known: they are not busier than working days.
 		like = all
+	}
+	if len(same) == 0 {
+		same = slices.Clone(like)
 	}
 	n := x.norm(like, daySpread)
 	h.usual, h.days = n.median, int(to-from)
