@@ -10,6 +10,7 @@ import (
 
 	"github.com/athenatrail/athenatrail"
 	"github.com/athenatrail/athenatrail/internal/config"
+	"github.com/athenatrail/athenatrail/internal/meter"
 	"github.com/athenatrail/athenatrail/internal/report"
 	"github.com/athenatrail/athenatrail/internal/setup"
 	"github.com/athenatrail/athenatrail/internal/web"
@@ -102,7 +103,7 @@ func (a *app) report(ctx context.Context, name, arg string, o reportOptions) err
 	case arg != "":
 		return usage("report %s takes no %q", name, arg)
 	case name == anomaliesView && !a.flags.Changed("limit"):
-		o.limit = anomaliesLimit
+		o.limit = meter.AnomaliesLimit
 	}
 	params := report.Params{Arg: arg, By: o.by, Limit: o.limit, Probes: o.probes, Own: o.own}
 	if inGo && (a.output == outputHTML || o.sort != "") {

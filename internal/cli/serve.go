@@ -154,10 +154,7 @@ func (a *app) dashboardOptions(ctx context.Context, e *setup.Env) (web.Options, 
 	if len(limits.All()) > 0 {
 		o.Limits = serveLimits(e)
 	}
-	o.Anomalies = func(ctx context.Context, l *lake.Lake, from, to time.Time, limit int) (*format.Result, error) {
-		r, _, err := findAnomalies(ctx, e, l, from, to, limit)
-		return r, err
-	}
+	o.Anomalies = e.AnomalySettings()
 	if !setup.IsS3(e.Lake) {
 		return o, nil
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/athenatrail/athenatrail/internal/annotation"
+	"github.com/athenatrail/athenatrail/internal/anomaly"
 	"github.com/athenatrail/athenatrail/internal/limit"
 	"github.com/athenatrail/athenatrail/internal/price"
 	"github.com/athenatrail/athenatrail/internal/team"
@@ -97,7 +98,11 @@ func TestExampleHasEveryKey(t *testing.T) {
 				Database: []string{"raw"}, Table: []string{"raw.*"}, Tool: []string{"dbt"}},
 				Per: "all", Measure: "cost", Window: "30d", Amount: "500 EUR"},
 		},
-		Protect:   []string{"arn:aws:iam::*:role/nightly-etl", "finance-close"},
+		Protect: []string{"arn:aws:iam::*:role/nightly-etl", "finance-close"},
+		Anomalies: anomaly.Settings{
+			Floor: 2_500_000_000, Sensitivity: anomaly.High, Lookback: 56, Holidays: []athenatrail.Date{date(t, "2026-12-25"), date(t, "2026-12-26")},
+			Ignore: anomaly.Ignore{Person: []string{"backfill-*"}, Role: []string{"migration"}, Team: []string{"chaos"}, Database: []string{"scratch_*"}, Table: []string{"*.tmp_*"}},
+		},
 		QueryText: "full",
 		Timezone:  paris,
 		Jobs:      4,

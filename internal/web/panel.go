@@ -15,6 +15,7 @@ import (
 
 	"github.com/athenatrail/athenatrail/internal/format"
 	"github.com/athenatrail/athenatrail/internal/health"
+	"github.com/athenatrail/athenatrail/internal/meter"
 	"github.com/athenatrail/athenatrail/internal/report"
 )
 
@@ -150,7 +151,7 @@ func (s *Server) asks(q *question, pg *page, p *panel) (asked, error) {
 	if ofNow(p.View) {
 		return a, nil
 	}
-	if p.View == anomaliesView {
+	if p.View == meter.AnomaliesView {
 		if len(q.Where) > 0 {
 			a.notes = append(a.notes, "Not filtered: habits are looked at as a whole.")
 		}
@@ -219,8 +220,11 @@ func (s *Server) answer(ctx context.Context, q *question, a asked) (*format.Resu
 			r, err := s.o.Limits(ctx, q.snap.lake)
 			return r, nil, err
 		}
-		if a.view == anomaliesView {
-			r, err := s.o.Anomalies(ctx, q.snap.lake, a.params.From, a.params.To, a.params.Limit)
+		if a.view == meter.AnomaliesView {
+			r, _, err := meter.AnomalyReport(ctx, q.snap.lake, s.o.Anomalies, a.params.From, a.params.To, a.params.Limit)
+			if err == nil {
+				r.CompleteTo = q.snap.completeTo
+			}
 			return r, nil, err
 		}
 		if a.view == health.View {
@@ -255,10 +259,6 @@ func (s *Server) showView(ctx context.Context, q *question, pg *page, v *panelVi
 		v.Empty = "No limits are configured: how much each person, team or work group may scan, spend or run in a time. They stand in athenatrail.yaml under the key limits."
 		return nil
 	}
-	if v.View == anomaliesView && s.o.Anomalies == nil {
-		v.Empty = "Not looked for."
-		return nil
-	}
 	a, err := s.asks(q, pg, &v.panel)
 	if err != nil {
 		return err
@@ -275,7 +275,7 @@ func (s *Server) showView(ctx context.Context, q *question, pg *page, v *panelVi
 	g := &grid{s: s, q: q, pg: pg, p: &v.panel, r: r, rows: withIDs(r, rows)}
 	if len(rows) == 0 {
 		v.Empty = "Nothing in this window."
-		if v.View == anomaliesView {
+		if v.View == meter.AnomaliesView {
 			v.Empty = "Nothing in this window stands out, or the lake is younger than the two weeks that habits need."
 		}
 		if v.View == limitsView {

@@ -29,6 +29,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/athenatrail/athenatrail/internal/anomaly"
 	"github.com/athenatrail/athenatrail/internal/format"
 	"github.com/athenatrail/athenatrail/internal/lake"
 	"github.com/athenatrail/athenatrail/internal/report"
@@ -48,9 +49,8 @@ type Options struct {
 	// Limits answers how everybody stands; nil where no limits are configured.
 	Limits func(context.Context, *lake.Lake) (*format.Result, error)
 
-	// Anomalies answers what stands out in a window, at most limit of it, or all
-	// for 0; nil leaves it out.
-	Anomalies func(ctx context.Context, l *lake.Lake, from, to time.Time, limit int) (*format.Result, error)
+	// Anomalies are what is looked for; the zero value is [anomaly.Default].
+	Anomalies anomaly.Settings
 
 	PriceBasis string // what costs are computed by, in words
 	LakeFlag   string // what --lake is in the command lines that pages show; empty leaves it out
@@ -102,6 +102,10 @@ func New(o Options) (*Server, error) {
 	}
 	if o.Lake.Zone == nil {
 		o.Lake.Zone = time.UTC
+	}
+	if o.Anomalies.Zone == nil {
+		o.Anomalies = anomaly.Default()
+		o.Anomalies.Zone = o.Lake.Zone
 	}
 	if err := o.Auth.check(); err != nil {
 		return nil, err
