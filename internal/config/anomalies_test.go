@@ -11,7 +11,7 @@ func TestAnomaliesMistakes(t *testing.T) {
 		"floor: 0":                   `athenatrail.yaml:3:10: anomalies.floor "0": want an amount above zero`,
 		"floor: -5":                  "want an amount above zero",
 		"floor: 5 USD":               "want an amount above zero",
-		"sensitivity: 3":             "want low, normal or high",
+		"sensitivity: 3":             "want low or normal or high",
 		"lookback: 13d":              "want whole days such as 28d or 8w, from 14d to 92d",
 		"lookback: 36h":              "want whole days",
 		"holidays: [2026-02-30]":     "want a day such as",
