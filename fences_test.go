@@ -144,6 +144,7 @@ var pure = map[string][]string{
 	"internal/price":      {module},
 	"internal/limit":      {module, module + "/internal/glob"},
 	"internal/anomaly":    {module, module + "/internal/glob", module + "/internal/limit"},
+	"internal/estimate":   {module, module + "/internal/price", module + "/internal/sqllex", module + "/internal/sqlref"},
 	"internal/identity": {
 		module, module + "/internal/annotation", module + "/internal/glob", module + "/internal/spelling", module + "/internal/sqllex",
 	},
