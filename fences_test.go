@@ -151,6 +151,8 @@ var pure = map[string][]string{
 		"github.com/andybalholm/brotli/", "github.com/pierrec/lz4/", "github.com/google/uuid", "github.com/twpayne/go-geom", "github.com/twpayne/go-geom/",
 		"google.golang.org/protobuf/", "golang.org/x/sys/cpu",
 	},
+	"internal/anomaly":  {module, module + "/internal/glob", module + "/internal/limit"},
+	"internal/estimate": {module, module + "/internal/price", module + "/internal/sqllex", module + "/internal/sqlref"},
 	"internal/identity": {
 		module, module + "/internal/annotation", module + "/internal/glob", module + "/internal/spelling", module + "/internal/sqllex",
 	},

@@ -289,6 +289,31 @@ func TestFunctionsMayDoTheirOwnOnly(t *testing.T) {
 	}
 }
 
+// TestWithoutATrail: where no trail is named, the functions ask LookupEvents,
+// and the one that collects may.
+func TestWithoutATrail(t *testing.T) {
+	if leastParameters["TrailBucket"] != "" {
+		t.Fatal("the least parameters name a trail")
+	}
+	for name, c := range map[string]struct {
+		parameters map[string]string
+		may        bool
+	}{"without": {leastParameters, true}, "with": {allParameters, false}} {
+		for handler, statements := range createStack(t, c.parameters).policies(t) {
+			text := jsonOf(statements)
+			if got, want := strings.Contains(text, "cloudtrail:LookupEvents"), c.may && handler == "unit"; got != want {
+				t.Errorf("%s a trail, %s may call LookupEvents: %v", name, handler, got)
+			}
+			if c.may && (strings.Contains(text, "trail-logs") || strings.Contains(text, `arn:aws:s3:::/`)) {
+				t.Errorf("%s a trail, %s may read one: %s", name, handler, text)
+			}
+		}
+	}
+	if template := read(t, "cloudformation.yaml"); strings.Count(template, "ATHENATRAIL_SOURCES: !If [HasTrail,") < len(mayNot)-1 || !strings.Contains(template, "lookup-events]") {
+		t.Error("not every function is told to ask LookupEvents without a trail")
+	}
+}
+
 // TestTerraformAllowsTheSame evaluates the module's policies, which needs no
 // provider, and compares them with those that CloudFormation makes.
 func TestTerraformAllowsTheSame(t *testing.T) {

@@ -9,7 +9,8 @@ import (
 )
 
 // A unit is what one invocation collects: the log files that were delivered
-// from From on and before To, of one account and region or of all.
+// from From on and before To, of one account and region or of all. Of an API it
+// is what happened in that time.
 type unit struct {
 	From    time.Time `json:"from"`
 	To      time.Time `json:"to"`
@@ -89,9 +90,13 @@ func planOf(ctx context.Context, w worker, r request, now time.Time) (*planned, 
 	shards, step := []shard{{}}, time.Hour
 	switch {
 	case w.onlyFeeds():
-		// An API has a rate for each account and region, which several units at
-		// once would only share.
+		// An API has a rate for each account and region: units of several go on
+		// side by side, and several of one would only share it. So the days of
+		// one are one unit, which goes on in as many invocations as it takes.
 		step = 2 * mostDays * 24 * time.Hour
+		if shards, err = w.shards(ctx); err != nil {
+			return nil, err
+		}
 	case s.shardBy == byAccount:
 		// One account's day is little, and units of the same day and account
 		// would write the same files.

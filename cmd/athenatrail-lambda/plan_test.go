@@ -154,14 +154,19 @@ func TestUnitsByAccount(t *testing.T) {
 	}
 }
 
-// TestLookupEventsIsOneUnit: an API's rate is for the account and region, and
-// units side by side would only share it.
-func TestLookupEventsIsOneUnit(t *testing.T) {
+// TestLookupEventsIsAUnitOfEachPlace: an API's rate is for the account and
+// region, and units of the same side by side would only share it.
+func TestLookupEventsIsAUnitOfEachPlace(t *testing.T) {
 	p, f := newProgram(t, atOne, nil)
-	f.feeds = true
+	f.feeds, f.all = true, []shard{{"111122223333", "us-east-1"}, {"111122223333", "eu-west-1"}, {"444455556666", "us-east-1"}}
 	var got planned
-	if err := p.call(t, plan, `{}`, &got); err != nil || got.Count != 1 {
+	if err := p.call(t, plan, `{"from":"2026-11-01","to":"2026-11-15"}`, &got); err != nil || got.Count != 3 {
 		t.Errorf("%d units, %v", got.Count, err)
+	}
+	for i, u := range got.Units {
+		if u.Account != f.all[i].Account || u.Region != f.all[i].Region || u.To.Sub(u.From) != 14*24*time.Hour+time.Hour {
+			t.Errorf("unit %d is %s", i, u)
+		}
 	}
 	// By the time of events: nothing of the days after is asked for.
 	if err := p.call(t, plan, `{"day":"2026-11-15"}`, &got); err != nil || spansText(got.Finish.Collected) != "1115T05:00-1116T05:00" {

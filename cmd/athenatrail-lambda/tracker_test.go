@@ -16,7 +16,7 @@ import (
 //	denied starts were dropped                  TestDayThroughStateMachine; internal/export, TestTrackerHasDeniedCalls
 //	a rerun duplicated                          TestDayThroughStateMachine; internal/export
 //	STATE_MACHINE_ARN was read by no code       TestStateMachineIsNamedOrMissed; deploy, TestStateMachineARNIsSet
-//	LookupEvents was asked for everything       internal/lookup TestPagesAreTheMemory
+//	LookupEvents was asked for everything       TestDayThroughLookupEvents; internal/lookup, TestPagesAreTheMemory
 //	hour=1 and not hour=01                      internal/export, TestTrackerFoldersAreZeroPadded
 //	the edges of hours were in two hours        TestHourEdgesAreHalfOpen; internal/export, TestTrackerHoursAreHalfOpen
 //	its template could not be deployed or run   deploy, TestSchedulerMayStartTheStateMachine, TestScheduleHasATimeZone,

@@ -50,7 +50,7 @@ type worker interface {
 	applyLimits(ctx context.Context) (*enforce.Result, error)
 
 	export(ctx context.Context, s span) error
-	shards(ctx context.Context) ([]shard, error)
+	shards(ctx context.Context) ([]shard, error) // that units are cut by, beside their time
 	storeUnits(ctx context.Context, units []unit) (*inS3, error)
 }
 
@@ -180,11 +180,11 @@ func (r *real) collect(ctx context.Context, u unit, stop <-chan struct{}) (*coll
 	if err != nil {
 		return nil, err
 	}
-	ways, err := r.Ways(ctx, nil, time.Time{}, time.Time{})
+	o.Bounds = source.Bounds{From: u.From, To: u.To, Exact: true, Account: u.Account, Region: u.Region}
+	ways, err := r.Ways(ctx, nil, o.Bounds)
 	if o.Sources, o.Feeds = ways.Sources, ways.Feeds; err != nil {
 		return nil, err
 	}
-	o.Bounds = source.Bounds{From: u.From, To: u.To, Exact: true, Account: u.Account, Region: u.Region}
 	// Athena is asked once for all units: each has rates, which they would
 	// share, and days are derived once.
 	o.Details, o.References, o.NoDerive, o.Stop = nil, nil, true, stop
@@ -201,12 +201,14 @@ func (r *real) derive(ctx context.Context, stop <-chan struct{}) (*collect.Summa
 }
 
 func (r *real) missing(ctx context.Context, s span) (*collect.Summary, error) {
+	if r.onlyFeeds() {
+		return &collect.Summary{}, nil // what an API was not asked, nothing lists
+	}
 	o, err := r.options(ctx)
 	if err != nil {
 		return nil, err
 	}
-	ways, err := r.Ways(ctx, nil, time.Time{}, time.Time{})
-	if o.Sources, o.Feeds = ways.Sources, ways.Feeds; err != nil {
+	if o.Sources, err = r.LogFiles(ctx, nil); err != nil {
 		return nil, err
 	}
 	o.Bounds = source.Bounds{From: s.From, To: s.To, Exact: true}
@@ -227,8 +229,16 @@ func (r *real) logged(sum *collect.Summary, err error) (*collect.Summary, error)
 	return sum, nil
 }
 
-// shards are the accounts of the configuration, or of the organization.
+// shards are the accounts of the configuration, or of the organization; for an
+// API, the places that have a rate of their own.
 func (r *real) shards(ctx context.Context) (all []shard, err error) {
+	if r.onlyFeeds() {
+		places, err := r.LookupPlaces(ctx)
+		for _, p := range places {
+			all = append(all, shard(p))
+		}
+		return all, err
+	}
 	for _, a := range r.Accounts {
 		all = append(all, shard{Account: a.ID})
 	}

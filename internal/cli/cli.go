@@ -182,7 +182,7 @@ and what it cost. It keeps what it learnt in a lake: a folder of Parquet.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{exitUsage, err} })
 	root.AddCommand(
 		a.demoCommand(), a.collectCommand(), a.reportCommand(), a.queryCommand(), a.whoCommand(), a.exportCommand(),
-		a.limitsCommand(), a.notifyCommand(), a.digestCommand(), a.serveCommand(), a.lakeCommand(), a.verifyCommand(), a.ddlCommand(), a.configCommand(), a.doctorCommand(), a.versionCommand(),
+		a.limitsCommand(), a.estimateCommand(), a.notifyCommand(), a.digestCommand(), a.serveCommand(), a.lakeCommand(), a.verifyCommand(), a.ddlCommand(), a.configCommand(), a.doctorCommand(), a.versionCommand(),
 	)
 	for _, c := range root.Commands() {
 		wrapArgs(c)

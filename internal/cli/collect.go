@@ -107,7 +107,7 @@ func (a *app) collect(ctx context.Context, o collectOptions) error {
 	if o.follow { // on being stopped, what was received is stored first
 		life = context.WithoutCancel(ctx)
 	}
-	ways, err := e.Ways(life, a.stdin, from, to)
+	ways, err := e.Ways(life, a.stdin, source.Bounds{From: from, To: to})
 	if err != nil {
 		return err
 	}

@@ -32,8 +32,9 @@ const demoLake = "./athenatrail-demo"
 var demoRates = config.Rates{BatchGetQueryExecution: 20, GetSession: 100, GetCalculationExecution: 100, ListTagsForResource: 100}
 
 type demoOptions struct {
-	out    string
-	events int
+	out       string
+	events    int
+	anomalies uint64
 }
 
 func (a *app) demoCommand() *cobra.Command {
@@ -53,6 +54,7 @@ machine, and the same options give the same lake.`,
 	f := c.Flags()
 	f.StringVar(&o.out, "out", "", "keep the log files in this folder DIR, and the truth about them in DIR-truth.jsonl")
 	f.IntVar(&o.events, "events", demo.DefaultEvents, "about how many queries the company starts")
+	f.Uint64Var(&o.anomalies, "anomalies", 0, "let 30 things stand out in the last two weeks, chosen by this number: see report anomalies")
 	f.Bool("no-serve", false, "end after the report, without showing the dashboard, as it does where there is no terminal")
 	return c
 }
@@ -78,7 +80,7 @@ func (a *app) demo(ctx context.Context, o demoOptions) error {
 	if err := emptyDemoLake(ctx, e.Lake); err != nil {
 		return err
 	}
-	company := demo.Generate(demo.Options{Events: o.events})
+	company := demo.Generate(demo.Options{Events: o.events, Seed: o.anomalies, Anomalies: o.anomalies > 0})
 	if e.Config, err = a.demoConfig(ctx, e, company); err != nil {
 		return err
 	}

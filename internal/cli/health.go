@@ -16,9 +16,6 @@ const (
 
 // health prints what the lake was made of, and what is missing.
 func (a *app) health(ctx context.Context, e *setup.Env, r *readLake, params report.Params) error {
-	if len(params.Where) > 0 || len(params.By) > 0 {
-		return usage("report health takes no --where and no --by")
-	}
 	settings, err := e.Settings()
 	if err != nil {
 		return err

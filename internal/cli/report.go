@@ -10,6 +10,7 @@ import (
 
 	"github.com/athenatrail/athenatrail"
 	"github.com/athenatrail/athenatrail/internal/config"
+	"github.com/athenatrail/athenatrail/internal/meter"
 	"github.com/athenatrail/athenatrail/internal/report"
 	"github.com/athenatrail/athenatrail/internal/setup"
 	"github.com/athenatrail/athenatrail/internal/web"
@@ -50,7 +51,7 @@ not. A view about one thing takes its name as ARG. The views:
 			for _, v := range report.Views() {
 				names = append(names, v.Name+"\t"+v.Summary)
 			}
-			return append(names, healthView+"\t"+healthSummary), cobra.ShellCompDirectiveNoFileComp
+			return append(names, anomaliesView+"\t"+anomaliesSummary, healthView+"\t"+healthSummary), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.report(cmd.Context(), args[0], strings.Join(args[1:], ""), o)
@@ -74,6 +75,7 @@ func viewList() string {
 	for _, v := range report.Views() {
 		fmt.Fprintf(&b, "  %-26s %s\n", strings.TrimSpace(v.Name+" "+v.Argument), v.Summary)
 	}
+	fmt.Fprintf(&b, "  %-26s %s\n", anomaliesView, anomaliesSummary)
 	fmt.Fprintf(&b, "  %-26s %s\n", healthView, healthSummary)
 	return strings.TrimRight(b.String(), "\n")
 }
@@ -88,20 +90,24 @@ func groupings() []string {
 
 func (a *app) report(ctx context.Context, name, arg string, o reportOptions) error {
 	a.wide = o.wide
-	if name != healthView {
+	inGo := name == healthView || name == anomaliesView
+	switch {
+	case !inGo:
 		view, err := report.Lookup(name)
 		if err != nil {
-			return asUsage(hint(err, "report health is another; see athenatrail report --help"))
+			return asUsage(hint(err, "report health and report anomalies are others; see athenatrail report --help"))
 		}
 		if !a.flags.Changed("limit") {
 			o.limit = view.Limit
 		}
-	} else if arg != "" {
-		return usage("report health takes no %q", arg)
+	case arg != "":
+		return usage("report %s takes no %q", name, arg)
+	case name == anomaliesView && !a.flags.Changed("limit"):
+		o.limit = meter.AnomaliesLimit
 	}
 	params := report.Params{Arg: arg, By: o.by, Limit: o.limit, Probes: o.probes, Own: o.own}
-	if name == healthView && (a.output == outputHTML || o.sort != "") {
-		return usage("report health has its own order, and is no page of its own: athenatrail serve shows it")
+	if inGo && (a.output == outputHTML || o.sort != "") {
+		return usage("report %s has its own order, and is no page of its own: athenatrail serve shows it", name)
 	}
 	if o.limit < 0 {
 		return usage("--limit %d: want 0 for all, or more", o.limit)
@@ -112,6 +118,9 @@ func (a *app) report(ctx context.Context, name, arg string, o reportOptions) err
 			return usage("--where: %w", err)
 		}
 		params.Where = append(params.Where, cond)
+	}
+	if inGo && (len(params.Where) > 0 || len(params.By) > 0) {
+		return usage("report %s takes no --where and no --by", name)
 	}
 	return a.withReports(ctx, func(e *setup.Env, r *readLake) (err error) {
 		if params.From, params.To, err = r.window(e, o.from, o.to, time.Now()); err != nil {
@@ -126,6 +135,9 @@ func (a *app) report(ctx context.Context, name, arg string, o reportOptions) err
 		}
 		if name == healthView {
 			return a.health(ctx, e, r, params)
+		}
+		if name == anomaliesView {
+			return a.anomalies(ctx, e, r, params)
 		}
 		if params.CompleteFrom, err = a.checkSettings(ctx, e, r, params.From, params.To); err != nil {
 			return err

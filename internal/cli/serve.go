@@ -155,6 +155,7 @@ func (a *app) dashboardOptions(ctx context.Context, e *setup.Env) (web.Options, 
 	if len(limits.All()) > 0 {
 		o.Limits, o.LimitActions, o.LimitNotes = serveLimits(e), serveLimitActions(e), serveLimitNotes(e)
 	}
+	o.Anomalies = e.AnomalySettings()
 	if !setup.IsS3(e.Lake) {
 		return o, nil
 	}

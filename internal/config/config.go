@@ -6,7 +6,7 @@
 // with line and column; testdata/athenatrail.yaml shows all that there are.
 // Every key K of the file is also the environment variable ATHENATRAIL_K in
 // capitals: a list is separated by commas, a key with keys of its own (rates,
-// caps, accounts, prices, teams, directory, catalog, comments, limits, notify, serve) takes the YAML that would
+// caps, accounts, prices, teams, directory, catalog, comments, limits, anomalies, notify, serve) takes the YAML that would
 // stand in the file.
 package config
 
@@ -19,6 +19,7 @@ import (
 	_ "time/tzdata" // timezone must be readable on a machine without zone files
 
 	"github.com/athenatrail/athenatrail/internal/annotation"
+	"github.com/athenatrail/athenatrail/internal/anomaly"
 	"github.com/athenatrail/athenatrail/internal/limit"
 	"github.com/athenatrail/athenatrail/internal/notify"
 	"github.com/athenatrail/athenatrail/internal/redact"
@@ -83,6 +84,8 @@ type Config struct {
 	Protect []string           // patterns of principals that nobody acts upon
 
 	Notify []notify.Channel // on which to tell of limits and more, checked
+
+	Anomalies anomaly.Settings // without the zone: see AnomalySettings
 
 	QueryText string // a redact.Mode: what of SQL is stored
 	Timezone  *time.Location
@@ -182,6 +185,7 @@ func defaults() *Config {
 		origins:     map[string]string{},
 		later:       map[string]func() []error{},
 
+		Anomalies:    anomaly.Default(),
 		LookupEvents: LookupEvents{Events: []string{"StartQueryExecution"}, Lateness: time.Hour},
 	}
 }

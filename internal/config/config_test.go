@@ -14,7 +14,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/athenatrail/athenatrail"
 	"github.com/athenatrail/athenatrail/internal/annotation"
+	"github.com/athenatrail/athenatrail/internal/anomaly"
 	"github.com/athenatrail/athenatrail/internal/limit"
 	"github.com/athenatrail/athenatrail/internal/notify"
 	"github.com/athenatrail/athenatrail/internal/price"
@@ -109,6 +111,10 @@ func TestExampleHasEveryKey(t *testing.T) {
 			{Name: "people", Slack: &notify.Slack{Token: "file:testdata/slack.token", To: "person", API: "https://slack.com/api/"}, HowToAsk: "Ask in #data-platform for more."},
 			{Name: "mail", SMTP: &notify.SMTP{Server: "mail.example.com:587", From: "athenatrail@example.com", To: []string{"person"}, Domains: []string{"example.com", "*.example.com"},
 				Username: "athenatrail", Password: "ssm:/athenatrail/smtp", TLS: "starttls"}},
+		},
+		Anomalies: anomaly.Settings{
+			Floor: 2_500_000_000, Sensitivity: anomaly.High, Lookback: 56, Holidays: []athenatrail.Date{date(t, "2026-12-25"), date(t, "2026-12-26")},
+			Ignore: anomaly.Ignore{Person: []string{"backfill-*"}, Role: []string{"migration"}, Team: []string{"chaos"}, Database: []string{"scratch_*"}, Table: []string{"*.tmp_*"}},
 		},
 		QueryText: "full",
 		Timezone:  paris,

@@ -39,7 +39,7 @@ type shown struct{ path, value string }
 var keys = []string{
 	"lake", "sources", "profile", "regions", "accounts", "assume_role", "details", "lookback", "lookup_events", "rates", "caps",
 	"prices", "price_units", "zero_byte_dml", "teams", "directory", "catalog", "comments", "partition_columns", "shared_principals", "own_principals",
-	"limits", "protect", "notify",
+	"limits", "protect", "anomalies", "notify",
 	"serve", "query_text", "timezone", "jobs",
 }
 
@@ -132,6 +132,7 @@ func init() {
 		"comments":  {form: formTree, set: setComments, show: showComments},
 		"limits":    {form: formTree, set: setLimits, show: showLimits},
 		"notify":    {form: formTree, set: setNotify, show: showNotify},
+		"anomalies": {form: formTree, set: setAnomalies, show: showAnomalies},
 
 		"partition_columns": {form: formTree, set: setPartitionColumns, show: showPartitionColumns},
 	}

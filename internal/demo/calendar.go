@@ -160,6 +160,9 @@ func Generate(o Options) *Company {
 	// Behind disorder, so that what they add leaves the rest as it was.
 	c.sparkCases()
 	c.queryCases()
+	if c.factor = factor; o.Anomalies {
+		c.addAnomalies()
+	}
 	c.sparkAnswers()
 	c.noise(factor)
 	c.finish()

@@ -50,6 +50,10 @@ type Options struct {
 	// DefaultEvents. Below a thousand a rare case may be missing.
 	Events int
 	Seed   uint64
+
+	// Anomalies adds [Anomalies] anomalies to the last two weeks. Without, the
+	// company has its own alone.
+	Anomalies bool
 }
 
 var (
@@ -68,6 +72,7 @@ type Company struct {
 	Now time.Time
 
 	seed   uint64
+	factor float64 // starts for each that an actor's mean says
 	events []event
 	runs   []run
 	index  map[runKey]int
@@ -76,6 +81,7 @@ type Company struct {
 	sessions      []*sparkSession
 	findings      []SparkFinding
 	queryFindings []QueryFinding
+	anomalies     []Anomaly
 	sessionsByID  map[runKey]*sparkSession
 	calculations  map[runKey]*sparkCalculation
 }

@@ -115,7 +115,7 @@ func (c *Company) Truths() []Truth {
 }
 
 // WriteTruth writes one JSON line for each start, each Spark session, each
-// calculation and each finding.
+// calculation, each finding and each anomaly.
 func (c *Company) WriteTruth(path string) (err error) {
 	defer func() {
 		if err != nil {
@@ -157,6 +157,11 @@ func (c *Company) WriteTruth(path string) (err error) {
 	for i := range c.queryFindings {
 		if err == nil {
 			err = enc.Encode(&c.queryFindings[i])
+		}
+	}
+	for i := range c.anomalies {
+		if err == nil {
+			err = enc.Encode(&c.anomalies[i])
 		}
 	}
 	if err == nil {

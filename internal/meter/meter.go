@@ -1,7 +1,7 @@
-// Package meter reads out of a lake what limits are compared with: the days
-// that they need, of each table the columns that they need, and single
-// executions only where something still runs or a limit cannot do without. It
-// needs no database.
+// Package meter reads out of a lake what limits are compared with and what
+// anomalies are looked for in: the days that they need, of each table the
+// columns that they need, and single executions only where something still runs
+// or stands out, or a limit cannot do without. It needs no database.
 package meter
 
 import (
@@ -88,56 +88,63 @@ func give(ctx context.Context, l *lake.Lake, needs limit.Needs, to taker) error 
 	if err := rows(ctx, l, lake.TableRollup, needs.Tables, to.Table); err != nil {
 		return err
 	}
-	for _, d := range needs.Executions {
-		err := lake.Scan(ctx, l, lake.QueryExecutions, d.From, d.To, func(p athenatrail.Partition, e *limit.Execution) error {
-			to.Execution(within(p.Date, e))
+	return dated(ctx, l, lake.QueryExecutions, needs.Executions, func(day athenatrail.Date, e *limit.Execution) {
+		e.SubmissionDateTime = within(day, e.SubmissionDateTime)
+		to.Execution(e)
+	})
+}
+
+// rows calls do with the rows that a table has of some days.
+func rows[T any](ctx context.Context, l *lake.Lake, table lake.Dataset, days []limit.Days, do func(*T)) error {
+	return dated(ctx, l, table, days, func(_ athenatrail.Date, row *T) { do(row) })
+}
+
+// dated is [rows] for who wants to know the day that a row lies on.
+func dated[T any](ctx context.Context, l *lake.Lake, table lake.Dataset, days []limit.Days, do func(athenatrail.Date, *T)) error {
+	for _, d := range days {
+		err := lake.Scan(ctx, l, table, d.From, d.To, func(p athenatrail.Partition, row *T) error {
+			do(p.Date, row)
 			return nil
 		})
 		if err != nil {
-			return fmt.Errorf("read usage: %w", err)
+			return fmt.Errorf("read %s: %w", table.Name(), err)
 		}
 	}
 	return nil
 }
 
-// rows calls do with the rows that a table has of some days.
-func rows[T any](ctx context.Context, l *lake.Lake, table lake.Dataset, days []limit.Days, do func(*T)) error {
-	for _, d := range days {
-		err := lake.Scan(ctx, l, table, d.From, d.To, func(_ athenatrail.Partition, row *T) error {
-			do(row)
-			return nil
-		})
+// partition calls do with the rows of one partition.
+func partition[T any](ctx context.Context, l *lake.Lake, table lake.Dataset, p athenatrail.Partition, do func(*T)) error {
+	for row, err := range lake.ReadAs[T](ctx, l, table, p) {
 		if err != nil {
-			return fmt.Errorf("read usage: %w", err)
+			return err
 		}
+		do(row)
 	}
 	return nil
 }
 
 // executions reads a partition of query_executions.
 func executions(ctx context.Context, l *lake.Lake, p athenatrail.Partition, do func(*limit.Execution)) error {
-	for e, err := range lake.ReadAs[limit.Execution](ctx, l, lake.QueryExecutions, p) {
-		if err != nil {
-			return err
-		}
-		do(within(p.Date, e))
-	}
-	return nil
+	return partition(ctx, l, lake.QueryExecutions, p, func(e *limit.Execution) {
+		e.SubmissionDateTime = within(p.Date, e.SubmissionDateTime)
+		do(e)
+	})
 }
 
-// within puts an execution into the day that its row lies on, the day of its
-// start. Athena may have taken the call on the other side of midnight: it counts
-// for that day, as it does in the roll-ups.
-func within(day athenatrail.Date, e *limit.Execution) *limit.Execution {
+// within returns the moment of a day that is nearest to one. A row lies on the
+// day of its start, and Athena may have taken the call on the other side of
+// midnight: it counts for the day that it lies on, as it does in the roll-ups.
+func within(day athenatrail.Date, at time.Time) time.Time {
 	first := day.Time()
 	last := first.Add(24*time.Hour - time.Millisecond)
-	switch at := e.SubmissionDateTime; {
+	switch {
 	case at.Before(first):
-		e.SubmissionDateTime = first
+		return first
 	case at.After(last):
-		e.SubmissionDateTime = last
+		return last
 	}
-	return e
+	return at
 }
 
 // A habit is what of an execution tells what its query usually uses.

@@ -1,14 +1,17 @@
 package meter
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/athenatrail/athenatrail"
+	"github.com/athenatrail/athenatrail/internal/estimate"
 	"github.com/athenatrail/athenatrail/internal/lake"
 	"github.com/athenatrail/athenatrail/internal/limit"
+	"github.com/athenatrail/athenatrail/internal/price"
 )
 
 var noon = time.Date(2026, 11, 3, 12, 0, 0, 0, time.UTC)
@@ -150,5 +153,59 @@ func TestExecutionsCountOnTheirDay(t *testing.T) {
 	}
 	if list := s.Outcomes(); len(list) != 1 || !list[0].At.Equal(midnight) || list[0].Used != 5e9 {
 		t.Errorf("%+v", list)
+	}
+}
+
+// TestHistory finds runs, who the person last was, and what of a table's
+// partitions SQL names.
+func TestHistory(t *testing.T) {
+	l, _ := newLake(t)
+	today := athenatrail.DateOf(noon)
+	sql := map[string]string{"named": "SELECT a FROM raw.clicks WHERE dt = '2026-11-01'", "not named": "SELECT b FROM raw.clicks"}
+	p := athenatrail.Partition{Date: today - 1, Account: "111122223333", Region: "eu-west-1"}
+	var texts []athenatrail.QueryText
+	for hash, text := range sql {
+		texts = append(texts, athenatrail.QueryText{Home: p, TextHash: hash, QueryString: text})
+	}
+	if _, err := lake.Merge(t.Context(), l, lake.QueryTexts, p, texts); err != nil {
+		t.Fatal(err)
+	}
+	var list []athenatrail.QueryExecution
+	for i, hash := range []string{"named", "named", "not named", "not named"} {
+		e := execution(fmt.Sprint("id ", i), noon.Add(-24*time.Hour+time.Duration(i)*time.Minute), bytes(int64(i+1)*10e9))
+		e.TextHash, e.TextDt, e.StatementType, e.QueryFingerprint, e.Tool = hash, p.Date.String(), "DML", hash, "console"
+		list = append(list, e)
+	}
+	write(t, l, today-1, list...)
+	for text, want := range map[string]string{
+		"SELECT c FROM raw.clicks WHERE dt = '2026-11-02'": "tables 2 10 20",
+		"SELECT c FROM raw.clicks WHERE day = 1":           "tables 2 30 40",
+		"SELECT c FROM raw.users":                          "not known 0",
+	} {
+		plan := estimate.Read(estimate.Query{SQL: text})
+		past, err := History(t.Context(), l, plan, map[string][]string{"awsdatacatalog.raw.clicks": {"dt"}}, "ROSA", noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		prices, err := price.NewTable(price.Settings{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := past.Estimate(prices, today, "")
+		got := fmt.Sprint(e.Basis, " ", e.Runs)
+		if e.Likely != nil {
+			got += fmt.Sprint(" ", *e.Likely/1e9, " ", *e.High/2e9)
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+		if past.Who == nil || past.Who.Person != "rosa" || past.Who.Tool != "console" || plan.Account != "111122223333" || plan.Region != "eu-west-1" {
+			t.Errorf("who: %+v, in %s %s", past.Who, plan.Account, plan.Region)
+		}
+	}
+	// Before these runs nothing is known.
+	past, err := History(t.Context(), l, estimate.Read(estimate.Query{SQL: sql["named"]}), nil, "rosa", noon.AddDate(0, 0, -2))
+	if err != nil || past.Who != nil {
+		t.Errorf("%+v, %v", past, err)
 	}
 }

@@ -30,7 +30,7 @@ func (s Scope) Key() string {
 
 // outOfScope are the views that say something of everybody: of a part of the
 // rows they would be wrong.
-var outOfScope = []string{"unused", "unused-access"}
+var outOfScope = []string{"unused", "unused-access", "anomalies"}
 
 // Answers reports whether a view makes sense within the scope.
 func (s Scope) Answers(view string) bool { return s.Whole() || !slices.Contains(outOfScope, view) }

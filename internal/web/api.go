@@ -13,6 +13,7 @@ import (
 
 	"github.com/athenatrail/athenatrail/internal/config"
 	"github.com/athenatrail/athenatrail/internal/format"
+	"github.com/athenatrail/athenatrail/internal/meter"
 	"github.com/athenatrail/athenatrail/internal/report"
 )
 
@@ -204,6 +205,16 @@ func (s *Server) apiAsked(a *apiRequest, q *question, name string) (ask asked, f
 	}
 	if ofNow(name) {
 		return asked{view: name, params: s.params(q)}, f, a.rest()
+	}
+	if name == meter.AnomaliesView {
+		if err = s.apiWindow(a, q); err != nil {
+			return ask, f, err
+		}
+		ask = asked{view: name, params: s.params(q)}
+		if ask.params.Limit, err = a.number("limit", meter.AnomaliesLimit); err != nil {
+			return ask, f, err
+		}
+		return ask, f, a.rest()
 	}
 	view, err := report.Lookup(name)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/athenatrail/athenatrail/internal/evidence"
 	"github.com/athenatrail/athenatrail/internal/format"
+	"github.com/athenatrail/athenatrail/internal/meter"
 	"github.com/athenatrail/athenatrail/internal/report"
 )
 
@@ -122,7 +123,7 @@ func (g *grid) table(ctx context.Context, v *panelView, a asked) error {
 		if strings.TrimSpace(h.Title) == "" {
 			h.Title = strings.ReplaceAll(c.Name, "_", " ")
 		}
-		if a.view != "overview" && !ofNow(a.view) && c.Kind != format.Value {
+		if a.view != "overview" && a.view != meter.AnomaliesView && !ofNow(a.view) && c.Kind != format.Value {
 			next := report.Order{Column: c.Name, Desc: c.IsNumber() || c.Kind == format.Time || c.Kind == format.Minute}
 			if order.Column == c.Name {
 				next.Desc = !order.Desc

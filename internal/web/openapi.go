@@ -7,6 +7,7 @@ import (
 
 	"github.com/athenatrail/athenatrail/internal/format"
 	"github.com/athenatrail/athenatrail/internal/health"
+	"github.com/athenatrail/athenatrail/internal/meter"
 	"github.com/athenatrail/athenatrail/internal/report"
 )
 
@@ -34,7 +35,9 @@ func Document(version string) object {
 		"/api/v1/views/" + health.View:      object{"get": operation("view_health", health.Summary, []object{parameter("format")}, resultSchema(health.Columns))},
 		"/api/v1/views/" + limitsView:       object{"get": operation("view_limits", "how everybody stands with what they may use, as of now", []object{parameter("format")}, resultSchema(nil))},
 		"/api/v1/views/" + limitActionsView: object{"get": operation("view_limit_actions", "what was done because of limits in the last 30 days, the newest first", []object{parameter("format")}, resultSchema(nil))},
-		"/api/v1/queries":                   object{"get": operation("queries", "executions one by one, a page at a time; the header Link has the next page", searchParameters(), resultSchema(nil))},
+		"/api/v1/views/" + meter.AnomaliesView: object{"get": operation("view_anomalies", meter.AnomaliesSummary,
+			[]object{parameter("from"), parameter("to"), parameter("limit"), parameter("format")}, resultSchema(meter.AnomalyColumns))},
+		"/api/v1/queries": object{"get": operation("queries", "executions one by one, a page at a time; the header Link has the next page", searchParameters(), resultSchema(nil))},
 		"/api/v1/queries/{id}": object{"get": operation("query", "everything known of one execution, session, calculation or event, with the evidence", []object{{
 			"name": "id", "in": "path", "required": true, "description": "the id, or the first eight characters of it", "schema": object{"type": "string", "minLength": 8, "maxLength": 200},
 		}}, object{"type": "object"})},

@@ -324,6 +324,7 @@ func TestAPIIsTheCommandLine(t *testing.T) {
 		"who-reads?arg=web.page_views&format=markdown": {"who-reads", "web.page_views", "--output", "markdown"},
 		"teams?sort=-executions&limit=2":               {"teams", "--sort=-executions", "--limit", "2"},
 		"health":                                       {"health"},
+		"anomalies":                                    {"anomalies"},
 	} {
 		full := query
 		if query != "health" {

@@ -1,6 +1,9 @@
 package web
 
-import "github.com/athenatrail/athenatrail/internal/health"
+import (
+	"github.com/athenatrail/athenatrail/internal/health"
+	"github.com/athenatrail/athenatrail/internal/meter"
+)
 
 // A kind is how a panel shows its rows.
 type kind string
@@ -172,6 +175,7 @@ var pages = []page{
 	{
 		Path: "/findings", Title: "Findings", Nav: true, Lead: "What should be looked at, and what to do about it.",
 		Panes: []panel{
+			{ID: "anomalies", Title: "Anomalies", Note: "what cost far more than it usually does", View: meter.AnomaliesView, Limit: 50, Columns: []string{"severity", "what", "excess_cost", "also", "evidence"}},
 			{ID: "findings", Title: "Findings", View: "findings", Limit: 100, Main: true, Columns: []string{"severity", "rule", "person", "seen_at", "what", "fix", "saving", "evidence"}},
 		},
 	},

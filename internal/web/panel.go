@@ -15,6 +15,7 @@ import (
 
 	"github.com/athenatrail/athenatrail/internal/format"
 	"github.com/athenatrail/athenatrail/internal/health"
+	"github.com/athenatrail/athenatrail/internal/meter"
 	"github.com/athenatrail/athenatrail/internal/report"
 )
 
@@ -150,6 +151,12 @@ func (s *Server) asks(q *question, pg *page, p *panel) (asked, error) {
 	if ofNow(p.View) {
 		return a, nil
 	}
+	if p.View == meter.AnomaliesView {
+		if len(q.Where) > 0 {
+			a.notes = append(a.notes, "Not filtered: habits are looked at as a whole.")
+		}
+		return a, nil
+	}
 	view, err := report.Lookup(p.View)
 	if err != nil {
 		return a, err
@@ -217,6 +224,13 @@ func (s *Server) answer(ctx context.Context, q *question, a asked) (*format.Resu
 			r, err := s.o.LimitActions(ctx, q.snap.lake)
 			return r, nil, err
 		}
+		if a.view == meter.AnomaliesView {
+			r, _, err := meter.AnomalyReport(ctx, q.snap.lake, s.o.Anomalies, a.params.From, a.params.To, a.params.Limit)
+			if err == nil {
+				r.CompleteTo = q.snap.completeTo
+			}
+			return r, nil, err
+		}
 		if a.view == health.View {
 			hash := ""
 			if s.o.Lake.Settings != nil {
@@ -276,6 +290,9 @@ func (s *Server) showView(ctx context.Context, q *question, pg *page, v *panelVi
 	g := &grid{s: s, q: q, pg: pg, p: &v.panel, r: r, rows: withIDs(r, rows)}
 	if len(rows) == 0 {
 		v.Empty = "Nothing in this window."
+		if v.View == meter.AnomaliesView {
+			v.Empty = "Nothing in this window stands out, or the lake is younger than the two weeks that habits need."
+		}
 		if v.View == limitsView {
 			v.Empty = "Nobody has used anything that the limits count, in their windows of today."
 		}

@@ -29,6 +29,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/athenatrail/athenatrail/internal/anomaly"
 	"github.com/athenatrail/athenatrail/internal/format"
 	"github.com/athenatrail/athenatrail/internal/lake"
 	"github.com/athenatrail/athenatrail/internal/report"
@@ -47,6 +48,9 @@ type Options struct {
 
 	// Limits answers how everybody stands; nil where no limits are configured.
 	Limits func(context.Context, *lake.Lake) (*format.Result, error)
+
+	// Anomalies are what is looked for; the zero value is [anomaly.Default].
+	Anomalies anomaly.Settings
 
 	// LimitActions answers what was done because of limits, and LimitNotes
 	// says what is paused and blocked now; nil where Limits is.
@@ -103,6 +107,10 @@ func New(o Options) (*Server, error) {
 	}
 	if o.Lake.Zone == nil {
 		o.Lake.Zone = time.UTC
+	}
+	if o.Anomalies.Zone == nil {
+		o.Anomalies = anomaly.Default()
+		o.Anomalies.Zone = o.Lake.Zone
 	}
 	if err := o.Auth.check(); err != nil {
 		return nil, err
