@@ -365,3 +365,38 @@ func TestFollowStops(t *testing.T) {
 		t.Errorf("%d stops with --no-limits", n-1)
 	}
 }
+
+// TestApplyAtOnce has several processes apply the same limits at the same time:
+// each thing is done, and told of, once.
+func TestApplyAtOnce(t *testing.T) {
+	d := newLimitsDay(t)
+	id := d.query(1, "rosa@example.com", 40*time.Minute, time.Hour, 240e9)
+	run(t, d.env, "collect", "--config", d.config, "-q").mustEnd(t, 0)
+	var all sync.WaitGroup
+	done := make([]result, 4)
+	for i := range done {
+		cmd := program(t, t.Context(), "athenatrail", d.env, "limits", "apply", "--config", d.config, "--output", "jsonl")
+		all.Go(func() { done[i] = ended(t, cmd) })
+	}
+	all.Wait()
+	counts := map[string]int{}
+	for _, r := range done {
+		r.mustEnd(t, 0)
+		for _, a := range rows[acted](t, r.stdout) {
+			counts[a.Action+" "+a.Outcome]++
+		}
+	}
+	if n := d.api.Counts("StopQueryExecution").Requests; n != 1 || counts["stop done"] != 1 || counts["block done"] != 1 {
+		t.Errorf("%s: %d stops; done %v", id, n, counts)
+	}
+	if policy := d.policy(); strings.Count(policy, "AthenatrailBlock") != 1 {
+		t.Errorf("the policy has not one statement: %s", policy)
+	}
+	messages := strings.Join(d.messages, "\n")
+	for _, text := range []string{"(told at 50 %)", "(told at 100 %)", "(told at 120 %)"} {
+		if n := strings.Count(messages, text); n != 1 {
+			t.Errorf("%s: %d times", text, n)
+		}
+	}
+	d.apply()
+}
