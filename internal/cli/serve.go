@@ -29,6 +29,7 @@ type serveOptions struct {
 	tlsKey  string
 	token   string
 	verbose bool
+	dev     string
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -54,6 +55,10 @@ in docs/configuration.md.`,
 	f.StringVar(&o.tlsKey, "tls-key", "", "PEM file with its key")
 	f.StringVar(&o.token, "token-file", "", "file with a token by which its holder sees everything")
 	f.BoolVar(&o.verbose, "verbose", false, "log every request, without what was asked")
+	f.StringVar(&o.dev, "dev", "", "folder of the dashboard's sources, internal/web: templates and what pages load are read from there for every page")
+	if err := f.MarkHidden("dev"); err != nil {
+		panic(err)
+	}
 	return c
 }
 
@@ -70,12 +75,12 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 			*flag.field = flag.value
 		}
 	}
-	return a.serveEnv(ctx, e, o.verbose)
+	return a.serveEnv(ctx, e, o)
 }
 
 // serveEnv serves until it is interrupted.
-func (a *app) serveEnv(ctx context.Context, e *setup.Env, verbose bool) error {
-	server, cert, err := a.dashboard(ctx, e, verbose)
+func (a *app) serveEnv(ctx context.Context, e *setup.Env, o serveOptions) error {
+	server, cert, err := a.dashboard(ctx, e, o)
 	if err != nil {
 		return err
 	}
@@ -93,7 +98,7 @@ func (a *app) serveEnv(ctx context.Context, e *setup.Env, verbose bool) error {
 }
 
 // dashboard makes the server that the configuration describes.
-func (a *app) dashboard(ctx context.Context, e *setup.Env, verbose bool) (*web.Server, *tls.Certificate, error) {
+func (a *app) dashboard(ctx context.Context, e *setup.Env, with serveOptions) (*web.Server, *tls.Certificate, error) {
 	c := &e.Serve
 	auth, err := serveAuth(c)
 	if err != nil {
@@ -122,8 +127,11 @@ func (a *app) dashboard(ctx context.Context, e *setup.Env, verbose bool) (*web.S
 		return nil, nil, err
 	}
 	level := slog.LevelWarn
-	if verbose {
+	if with.verbose {
 		level = slog.LevelDebug
+	}
+	if with.dev != "" {
+		o.Files = os.DirFS(with.dev)
 	}
 	o.Auth, o.Log = auth, slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
 	server, err := web.New(o)

@@ -26,22 +26,37 @@ func (a *axisOf) title(zone *time.Location) string {
 	return a.from.In(zone).Format("2006-01-02 15:04") + " to " + a.to.In(zone).Format("2006-01-02 15:04")
 }
 
+// wall returns what a clock of a time zone shows, in milliseconds since 1970 as
+// if it were UTC: scripts draw axes of UTC.
+func wall(t time.Time, zone *time.Location) int64 {
+	_, offset := t.In(zone).Zone()
+	return t.UnixMilli() + int64(offset)*1000
+}
+
+// span returns when a session ran. One that goes on, or whose end nobody knows,
+// is open, and is drawn to the end of the axis.
+func (a *axisOf) span(g *grid, row []any) (start, end time.Time, open, ok bool) {
+	if start, ok = g.at(row, "started_at").(time.Time); !ok {
+		return start, end, false, false
+	}
+	if end, ok = g.at(row, "ended_at").(time.Time); ok {
+		return start, end, false, true
+	}
+	if ms, ok := g.at(row, "took_ms").(int64); ok {
+		return start, start.Add(time.Duration(ms) * time.Millisecond), false, true
+	}
+	return start, a.to, true, true
+}
+
 func (a *axisOf) cell(g *grid, row []any) cellView {
-	start, ok := g.at(row, "started_at").(time.Time)
-	if !ok {
-		return cellView{Text: "–", Class: "none"}
-	}
-	end, ok := g.at(row, "ended_at").(time.Time)
-	title := "ended"
-	if !ok {
-		end, title = a.to, "goes on, or its end is not known"
-		if ms, ok := g.at(row, "took_ms").(int64); ok {
-			end, title = start.Add(time.Duration(ms)*time.Millisecond), "ended"
-		}
-	}
+	start, end, open, ok := a.span(g, row)
 	all := float64(a.to.Sub(a.from))
-	if all <= 0 {
+	if !ok || all <= 0 {
 		return cellView{Text: "–", Class: "none"}
+	}
+	title := "ended"
+	if open {
+		title = "goes on, or its end is not known"
 	}
 	from, length := 100*float64(start.Sub(a.from))/all, 100*float64(end.Sub(start))/all
 	zone := g.q.snap.zone

@@ -150,7 +150,10 @@ func (g *grid) table(ctx context.Context, v *panelView, a asked) error {
 	if axis != nil {
 		v.Head = append(v.Head, headView{Title: "when", Help: axis.title(g.q.snap.zone)})
 	}
-	data := dataOf{Rows: [][]any{}}
+	data := dataOf{Rows: [][]any{}, Currency: g.currency()}
+	if trends != nil {
+		data.Days = trends.days
+	}
 	for _, i := range shown {
 		c := g.r.Columns[i]
 		data.Columns = append(data.Columns, dataColumn{c.Name, c.Heading(), c.Kind})
@@ -169,16 +172,32 @@ func (g *grid) table(ctx context.Context, v *panelView, a asked) error {
 		}
 		if trends != nil {
 			cells = append(cells, trends.cell(g.text(row, g.p.Trend), g.text(row, format.Currency)))
+			data.Trends = append(data.Trends, trends.of(g.text(row, g.p.Trend), g.text(row, format.Currency)))
 		}
 		if axis != nil {
 			cells = append(cells, axis.cell(g, row))
+			start, end, _, _ := axis.span(g, row)
+			data.Spans = append(data.Spans, [2]int64{wall(start, g.q.snap.zone), wall(end, g.q.snap.zone)})
 		}
 		v.Rows = append(v.Rows, cells)
 		data.Rows = append(data.Rows, plain)
-		data.Links = append(data.Links, cells[0].Href)
 	}
 	v.Data = data
 	return nil
+}
+
+// currency returns that of all rows, or "" where there are several or none.
+func (g *grid) currency() (one string) {
+	for _, row := range g.rows {
+		switch c := g.text(row, format.Currency); {
+		case c == "":
+		case one == "":
+			one = c
+		case one != c:
+			return ""
+		}
+	}
+	return one
 }
 
 // most returns the greatest value of a column.

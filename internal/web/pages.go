@@ -11,6 +11,8 @@ const (
 	stack    kind = "stack"    // columns by day, of parts in colours
 	heat     kind = "heat"     // two columns against each other, shaded by a third
 	week     kind = "week"     // hours of the week, shaded
+	ranked   kind = "ranked"   // a table that is a chart of bars first
+	bullets  kind = "bullets"  // what was used of what is allowed
 	timeline kind = "timeline" // stretches of time, below each other
 	found    kind = "found"    // executions one by one
 )
@@ -77,8 +79,8 @@ var pages = []page{
 			{ID: "changes", Title: "What changed", Note: "against the period before", View: "changes", Limit: 8, Half: true, Columns: []string{"name", "dimension", "cost", "cost_before", "cost_difference"}},
 			{ID: "findings", Title: "What to look at", View: "findings", Limit: 6, Half: true, Columns: []string{"severity", "what", "person", "saving"}},
 			{ID: "average", Title: "Average megabytes scanned by user and database", Note: "per query, in megabytes of 10⁶ bytes", Kind: heat, View: "users-databases", X: "database_name", Y: "person", Bar: "avg_scanned_mb"},
-			{ID: "per-user", Title: "Queries per user", View: "users", Sort: "-executions", Limit: 12, Half: true, Columns: []string{"person", "executions", "failed"}, Bar: "executions", Keys: []string{"person", "person_kind"}},
-			{ID: "per-database", Title: "Queries per database", View: "databases", Sort: "-executions", Limit: 12, Half: true, Columns: []string{"database_name", "people", "executions"}, Bar: "executions", Keys: []string{"database_name"}},
+			{ID: "per-user", Title: "Queries per user", Kind: ranked, View: "users", Sort: "-executions", Limit: 12, Half: true, Columns: []string{"person", "executions", "failed"}, Bar: "executions", Keys: []string{"person", "person_kind"}},
+			{ID: "per-database", Title: "Queries per database", Kind: ranked, View: "databases", Sort: "-executions", Limit: 12, Half: true, Columns: []string{"database_name", "people", "executions"}, Bar: "executions", Keys: []string{"database_name"}},
 			{ID: "hours", Title: "When", Note: "executions by hour of the week", Kind: week, View: "usage", By: []string{"hour"}, Bar: "executions"},
 			{ID: "attribution", Title: "How well people are known", View: "overview", Section: "attribution", Half: true, Columns: []string{"name", "executions", "cost", "cost_share_percent"}, Bar: "cost_share_percent"},
 			{ID: "missing", Title: "What is missing", View: "overview", Section: "gaps", Half: true, Columns: []string{"name", "executions", "not_started", "sessions"}},
@@ -195,7 +197,7 @@ var pages = []page{
 	},
 	{
 		Path: "/limits", Title: "Limits", Nav: true, Whole: true, Lead: "What people and teams may use, and how far they are.",
-		Panes: []panel{{ID: "limits", Title: "Limits", Note: "as of now, or of when the lake is complete to", View: limitsView, Main: true, Bar: "used_percent",
+		Panes: []panel{{ID: "limits", Title: "Limits", Kind: bullets, Note: "as of now, or of when the lake is complete to", View: limitsView, Main: true, Bar: "used_percent",
 			Columns: []string{"section", "subject", "used", "allowed", "used_percent", "state", "forecast", "over_at", "window_end", "note"}}},
 	},
 	{
