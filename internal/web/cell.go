@@ -25,6 +25,7 @@ type cellView struct {
 	Span   *spanBar // where it lies on the panel's axis of time
 	SQL    []token
 	List   []linkView
+	Rest   []linkView // what the list goes on with, folded away
 }
 
 type linkView struct{ Text, Href string }
@@ -103,10 +104,12 @@ func (g *grid) shown() (list []int) {
 	return list
 }
 
-// blank reports whether a column of texts has none in any row: it would be a
-// column of dashes.
+// blank reports whether a column of texts or times has none in any row: it would
+// be a column of dashes.
 func (g *grid) blank(i int) bool {
-	if k := g.r.Columns[i].Kind; k != format.Text && k != format.SQL {
+	switch g.r.Columns[i].Kind {
+	case format.Text, format.SQL, format.Time, format.Minute:
+	default:
 		return false
 	}
 	return !slices.ContainsFunc(g.rows, func(row []any) bool { return row[i] != nil })
@@ -223,6 +226,10 @@ func percentOf(v any, most float64) string {
 	return fmt.Sprintf("%.2f%%", 100*f/most)
 }
 
+// short is how long a text may be that is kept on one line, in bytes, and listed
+// how many addresses of a list are shown at once.
+const short, listed = 24, 4
+
 // cell shows one cell of a row.
 func (g *grid) cell(row []any, i int) cellView {
 	c := g.r.Columns[i]
@@ -254,6 +261,10 @@ func (g *grid) cell(row []any, i int) cellView {
 		for _, id := range strings.Split(cell.Raw, ", ") {
 			cell.List = append(cell.List, linkView{format.Safe(shorten(id, 8)), g.q.link("/query", "id", id)})
 		}
+		if len(cell.List) > listed {
+			cell.List, cell.Rest = cell.List[:listed], cell.List[listed:]
+		}
+		cell.Class = "list"
 	case c.Kind == format.Change:
 		if f, ok := v.(float64); ok && f > 0 {
 			cell.Class = "up"
@@ -262,6 +273,8 @@ func (g *grid) cell(row []any, i int) cellView {
 		}
 	case c.Kind == format.Text && len(cell.Text) > 60:
 		cell.Class = "long"
+	case c.Kind == format.Text && len(cell.Text) <= short:
+		cell.Class = "short"
 	}
 	return cell
 }

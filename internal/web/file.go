@@ -91,12 +91,17 @@ func unlink(v *panelView) {
 		for i := range row {
 			row[i].Href = ""
 			if len(row[i].List) > 0 {
-				row[i].Text, row[i].List = row[i].Raw, nil
+				row[i].Text, row[i].List, row[i].Rest = row[i].Raw, nil, nil
 			}
 		}
 	}
 	for i := range v.Tiles {
 		v.Tiles[i].Href = ""
+	}
+	if v.Chart != nil {
+		for i := range v.Chart.Columns {
+			v.Chart.Columns[i].Href = ""
+		}
 	}
 	for i := range v.Legend {
 		v.Legend[i].Href = ""

@@ -1,6 +1,10 @@
 package web
 
-import "github.com/athenatrail/athenatrail/internal/health"
+import (
+	"slices"
+
+	"github.com/athenatrail/athenatrail/internal/health"
+)
 
 // A kind is how a panel shows its rows.
 type kind string
@@ -126,7 +130,7 @@ var pages = []page{
 	{
 		Path: "/tables", Title: "Tables", Nav: true, Lead: "Tables by what touched them, and those that nobody reads.",
 		Panes: []panel{
-			{ID: "tables", Title: "Tables", Note: "a query counts whole for each of its tables, so rows do not add up", View: "tables", Limit: 50, Main: true, Columns: []string{"table_name", "account_id", "region_name", "readers", "readers_per_day", "reads", "writes", "data_scanned_bytes", "cost", "cost_change_percent", "last_read", "top_team"}, Bar: "cost", Keys: []string{"table_name", "account_id", "region_name"}},
+			{ID: "tables", Title: "Tables", Note: "a query counts whole for each of its tables, so rows do not add up", View: "tables", Limit: 50, Main: true, Columns: []string{"table_name", "account_id", "region_name", "readers", "reads", "writes", "data_scanned_bytes", "cost", "cost_change_percent", "last_read"}, Bar: "cost", Keys: []string{"table_name", "account_id", "region_name"}},
 			{ID: "unused", Title: "Tables that nobody read", View: "unused", Limit: 20, Columns: []string{"table_name", "region_name", "known_from", "days_unread", "last_read", "last_write", "table_bytes", "writes", "write_cost"}},
 		},
 	},
@@ -213,8 +217,12 @@ func onePage(path, title, column, lead string) page {
 	if column == "database_name" {
 		by, name = "person", "Cost by day and person"
 	}
+	total := []string{"cost", "executions", "data_scanned_bytes", "people", "failed", "not_started", "sessions", "coverage_percent"}
+	if column == "person" { // it is one
+		total = slices.DeleteFunc(total, func(name string) bool { return name == "people" })
+	}
 	p.Panes = []panel{
-		{ID: "total", Title: "In all", Kind: tiles, View: "overview", Section: "total", Columns: []string{"cost", "executions", "data_scanned_bytes", "people", "failed", "not_started", "sessions", "coverage_percent"}},
+		{ID: "total", Title: "In all", Kind: tiles, View: "overview", Section: "total", Columns: total},
 		{ID: "days", Title: name, Kind: stack, View: "usage", By: []string{"day", by}, X: "day", Y: by, Bar: "cost"},
 	}
 	for _, other := range []panel{

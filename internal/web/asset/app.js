@@ -8,7 +8,7 @@ import { optionOf, heightOf, themeOf } from "./options.js";
 
 const page = document.documentElement;
 const scheme = matchMedia("(prefers-color-scheme: dark)");
-const drawn = []; // of each chart: how to draw it again
+const drawn = []; // of each chart, what draws it again
 
 // kinds that the script draws, and whether their table is then folded away.
 const kinds = { stack: false, heat: true, week: true, ranked: true, bullets: false, timeline: false };
@@ -40,30 +40,31 @@ function read(figure) {
 }
 
 /** Draws one chart into an element, and again when colours or width change. */
-function draw(echarts, element, make) {
-  let chart = null;
+function draw(echarts, element, what) {
+  const chart = echarts.init(element, null, { renderer: "canvas" });
+  const hidden = new Set(); // of its series, by name
+  let width = 0;
   const again = () => {
-    const hidden = chart?.getOption().legend?.[0]?.selected;
-    chart?.dispose();
-    chart = echarts.init(element, null, { renderer: "canvas" });
-    chart.setOption(make(themeOf(page), element.clientWidth));
-    for (const [name, shown] of Object.entries(hidden ?? {})) {
-      if (!shown) chart.dispatchAction({ type: "legendUnSelect", name });
-    }
-    chart.on("click", (event) => {
-      if (event.data?.href) location.assign(event.data.href);
-    });
+    width = element.clientWidth;
+    if (width === 0) return; // it is folded away
+    if (what.kind !== "spark") element.style.height = `${heightOf(what, width)}px`;
+    chart.resize();
+    chart.setOption(optionOf(what, themeOf(page), width), { notMerge: true });
+    for (const name of hidden) chart.dispatchAction({ type: "legendUnSelect", name });
   };
   again();
   drawn.push(again);
-  let width = element.clientWidth;
   new ResizeObserver(() => {
-    if (element.clientWidth > 0 && element.clientWidth !== width) {
-      width = element.clientWidth;
-      again();
-    }
+    if (element.clientWidth !== width) again();
   }).observe(element);
-  return { act: (action) => chart.dispatchAction(action) };
+  chart.on("click", (event) => {
+    if (event.data?.href) location.assign(event.data.href);
+  });
+  return (name, shown) => {
+    if (shown) hidden.delete(name);
+    else hidden.add(name);
+    chart.dispatchAction({ type: shown ? "legendSelect" : "legendUnSelect", name });
+  };
 }
 
 /** Folds the table behind a chart away, as the server does where it draws one. */
@@ -78,7 +79,7 @@ function fold(scroll) {
 }
 
 /** Makes the colours of a legend into buttons that show and hide their series. */
-function toggles(figure, act) {
+function toggles(figure, show) {
   figure.querySelectorAll(".legend li").forEach((item, i) => {
     const button = document.createElement("button");
     button.type = "button";
@@ -91,7 +92,7 @@ function toggles(figure, act) {
     button.addEventListener("click", () => {
       const shown = button.getAttribute("aria-pressed") !== "true";
       button.setAttribute("aria-pressed", String(shown));
-      act({ type: shown ? "legendSelect" : "legendUnSelect", name: String(i) });
+      show(String(i), shown);
     });
   });
 }
@@ -108,8 +109,7 @@ function chart(echarts, figure) {
   if (server) server.replaceWith(plot);
   else (kinds[what.kind] ? fold(scroll) : scroll).before(plot);
   plot.style.height = `${heightOf(what, plot.clientWidth)}px`;
-  const { act } = draw(echarts, plot, (theme, width) => optionOf(what, theme, width));
-  toggles(figure, act);
+  toggles(figure, draw(echarts, plot, what));
   figure.dataset.drawn = "script";
 }
 
@@ -124,7 +124,7 @@ function sparks(echarts, figure) {
     plot.setAttribute("role", "img");
     plot.setAttribute("aria-label", server.getAttribute("aria-label"));
     server.replaceWith(plot);
-    draw(echarts, plot, (theme) => optionOf({ kind: "spark", days, values: trends[i], currency }, theme, plot.clientWidth));
+    draw(echarts, plot, { kind: "spark", days, values: trends[i], currency });
   });
 }
 

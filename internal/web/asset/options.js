@@ -14,7 +14,7 @@ export function themeOf(element) {
   };
 }
 
-const laneHeight = 26;
+const laneHeight = 26, bulletHeight = 34; // of one row, in pixels
 
 /** How high a chart is, in pixels. */
 export function heightOf(what, width) {
@@ -22,10 +22,10 @@ export function heightOf(what, width) {
     case "heat": return 76 + what.rows.length * laneHeight + (width < 600 ? 46 : 0);
     case "week": return 7 * laneHeight + 62;
     case "ranked": return what.rows.length * laneHeight + 12;
-    case "bullets": return Math.min(what.rows.length, mostBullets) * laneHeight + 34;
-    case "timeline": return lanesOf(what).length * laneHeight + 84;
+    case "bullets": return Math.min(what.rows.length, mostBullets) * bulletHeight + 34;
+    case "timeline": return lanesOf(what).length * laneHeight + 64;
   }
-  return 260;
+  return what.rows.length > 10 ? 264 : 236;
 }
 
 /** A number on an axis: short, in the units that tables have. */
@@ -40,7 +40,7 @@ export function short(kind, value, currency) {
   };
   switch (kind) {
     case "money": {
-      const digits = Math.abs(value) >= 10 || value === 0 ? 0 : 2;
+      const digits = Number.isInteger(value) ? 0 : 2;
       const text = value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
       return currency === "USD" ? `$${text}` : `${text} ${currency ?? ""}`.trim();
     }
@@ -81,6 +81,8 @@ function base(theme) {
 }
 
 const label = (theme, more) => ({ color: theme.quiet, fontSize: 12, ...more });
+/** Room for names beside lanes. What does not fit goes on in a second line. */
+const names = (width) => ({ width: width < 600 ? 124 : 190, overflow: "breakAll", lineHeight: 12, fontSize: width < 600 ? 11 : 12 });
 const bare = { axisLine: { show: false }, axisTick: { show: false } };
 
 /** Zooming by a slider, and by the wheel with the control key: without it the wheel is the page's. */
@@ -101,7 +103,7 @@ function stack(what, theme, width) {
   const zooms = what.rows.length > 10;
   return {
     ...base(theme),
-    grid: { left: 4, right: 8, top: 14, bottom: zooms ? 52 : 24, containLabel: false, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
+    grid: { left: 4, right: 8, top: 14, bottom: zooms ? 34 : 4, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
     legend: { show: false, data: names.map((_, i) => String(i)) },
     dataZoom: zooms ? zoom(theme) : undefined,
     xAxis: { type: "category", data: what.rows.map((r) => r[0].value), axisTick: { show: false }, axisLine: { lineStyle: { color: theme.line } }, axisLabel: label(theme, { formatter: (day) => day.slice(5), hideOverlap: true }) },
@@ -118,7 +120,7 @@ function stack(what, theme, width) {
       name: String(i), type: "bar", stack: "all", barMaxWidth: 72, barCategoryGap: "24%", cursor: "pointer",
       itemStyle: { color: rest && i === names.length - 1 ? theme.series[7] : theme.series[i], borderColor: theme.paper, borderWidth: what.rows.length > 60 ? 0 : 0.5 },
       emphasis: { focus: "series" },
-      data: what.rows.map((r) => ({ value: Number(r[i + 1].value) || 0, href: r[i + 1].href || r[0].href })),
+      data: what.rows.map((r) => ({ value: Number(r[i + 1].value) || "-", href: r[i + 1].href || r[0].href })), // "-" is nothing
     })),
   };
 }
@@ -128,7 +130,7 @@ function heat(what, theme, width) {
   const week = what.kind === "week";
   const across = what.head.slice(1).map((h) => h.text);
   const narrow = width < 600;
-  const room = (width - (narrow ? 120 : 190)) / across.length;
+  const room = (width - (narrow ? 134 : 200)) / across.length;
   const cells = what.rows.flatMap((row, y) => row.slice(1).flatMap((cell, x) => {
     if (cell.value === "") return [];
     const style = getComputedStyle(cell.element);
@@ -141,7 +143,7 @@ function heat(what, theme, width) {
     ...base(theme),
     grid: { left: 4, right: 8, top: 4, bottom: 40, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
     xAxis: { type: "category", data: across, ...bare, splitArea: { show: false }, axisLabel: label(theme, week ? { interval: narrow ? 2 : 0 } : { interval: 0, rotate: narrow ? 45 : 0, width: narrow ? 70 : Math.max(40, room - 4), overflow: "truncate" }) },
-    yAxis: { type: "category", inverse: true, data: what.rows.map((r) => r[0].text), ...bare, axisLabel: label(theme, { width: narrow ? 110 : 180, overflow: "break", lineHeight: 12, fontSize: narrow ? 11 : 12 }) },
+    yAxis: { type: "category", inverse: true, data: what.rows.map((r) => r[0].text), ...bare, axisLabel: label(theme, names(width)) },
     visualMap: {
       type: "piecewise", orient: "horizontal", left: 0, bottom: 0, dimension: 2, itemWidth: 18, itemHeight: 12, itemGap: 3, showLabel: false, inverse: false,
       text: ["most", "least"], textStyle: { color: theme.quiet }, textGap: 8,
@@ -164,7 +166,7 @@ function ranked(what, theme, width) {
     ...base(theme),
     grid: { left: 4, right: 64, top: 2, bottom: 2, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
     xAxis: { type: "value", show: false },
-    yAxis: { type: "category", inverse: true, data: rows.map((r) => r[0].text), ...bare, axisLabel: label(theme, { color: theme.ink, width: width < 480 ? 120 : 180, overflow: "break", lineHeight: 12 }) },
+    yAxis: { type: "category", inverse: true, data: rows.map((r) => r[0].text), ...bare, axisLabel: label(theme, { color: theme.ink, ...names(width) }) },
     tooltip: { ...base(theme).tooltip, trigger: "axis", axisPointer: { type: "shadow" }, formatter: ([p]) => tip(rows[p.dataIndex][0].text, rows[p.dataIndex].slice(1).map((c, i) => ["", what.columns[i + 1].title, c.text])) },
     series: [{
       type: "bar", barWidth: 16, cursor: "pointer", itemStyle: { color: theme.series[0], borderRadius: [0, 3, 3, 0] },
@@ -187,15 +189,16 @@ function bullets(what, theme, width) {
     ...base(theme),
     grid: { left: 4, right: 84, top: 18, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
     xAxis: { type: "value", show: false, min: 0, max: (v) => Math.max(100, v.max) },
-    yAxis: { type: "category", inverse: true, data: rows.map((r) => `${text(r, "subject")} · ${text(r, "section")}`), ...bare, axisLabel: label(theme, { color: theme.ink, width: width < 480 ? 130 : 260, overflow: "break", lineHeight: 12 }) },
+    yAxis: { type: "category", inverse: true, data: rows.map((r) => `${text(r, "subject")}\n${text(r, "section")}`), ...bare, axisLabel: label(theme, { color: theme.ink, fontSize: 11, width: width < 480 ? 150 : 260, overflow: "truncate", lineHeight: 13 }) },
     tooltip: {
       ...base(theme).tooltip, trigger: "axis", axisPointer: { type: "shadow" },
       formatter: ([p]) => tip(`${text(rows[p.dataIndex], "subject")} · ${text(rows[p.dataIndex], "section")}`, ["used", "allowed", "used_percent", "state", "forecast", "over_at"].filter((n) => at(n) >= 0 && text(rows[p.dataIndex], n) !== "–").map((n) => ["", what.columns[at(n)].title, text(rows[p.dataIndex], n)])),
     },
     series: [{
       type: "bar", barWidth: 10, showBackground: true, backgroundStyle: { color: theme.soft },
-      label: { show: true, position: "right", color: theme.ink, formatter: (p) => `${rows[p.dataIndex][used].text} ${text(rows[p.dataIndex], "state")}` },
-      markLine: { silent: true, symbol: "none", animation: false, lineStyle: { color: theme.ink, type: "solid", width: 1.5 }, label: { formatter: "allowed", color: theme.quiet, position: "end", distance: 2 }, data: [{ xAxis: 100 }] },
+      label: { show: true, position: "right", color: theme.ink, backgroundColor: theme.paper, padding: [1, 3], formatter: (p) => `${rows[p.dataIndex][used].text} ${text(rows[p.dataIndex], "state")}` },
+      z: 6,
+      markLine: { z: 3, silent: true, symbol: "none", animation: false, lineStyle: { color: theme.ink, type: "solid", width: 1.5 }, label: { formatter: "allowed", color: theme.quiet, position: "start", distance: 3 }, data: [{ xAxis: 100 }] },
       data: rows.map((r) => ({ value: Number(r[used].value), itemStyle: { color: colour(Number(r[used].value)) } })),
     }],
   };
@@ -219,10 +222,10 @@ function timeline(what, theme, width) {
   return {
     ...base(theme),
     useUTC: true,
-    grid: { left: 4, right: 12, top: 6, bottom: 52, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
+    grid: { left: 4, right: 12, top: 6, bottom: 30, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
     dataZoom: zoom(theme).map((z) => ({ ...z, filterMode: "weakFilter" })),
     xAxis: { type: "time", axisLine: { lineStyle: { color: theme.line } }, splitLine: { show: true, lineStyle: { color: theme.line } }, axisLabel: label(theme, { hideOverlap: true, formatter: { year: "{yyyy}", month: "{MM}-{dd}", day: "{MM}-{dd}", hour: "{HH}:{mm}", minute: "{HH}:{mm}" } }) },
-    yAxis: { type: "category", inverse: true, data: lanes, ...bare, axisLabel: label(theme, { color: theme.ink, width: width < 480 ? 110 : 180, overflow: "break", lineHeight: 12 }) },
+    yAxis: { type: "category", inverse: true, data: lanes, ...bare, axisLabel: label(theme, { color: theme.ink, ...names(width) }) },
     tooltip: {
       ...base(theme).tooltip, trigger: "item",
       formatter: (p) => tip(p.data.row[p.data.row.length - 1].help || p.data.row[0].text, what.columns.slice(1).map((c, i) => ["", c.title, p.data.row[i + 1].text]).filter(([, , text]) => text !== "–")),
