@@ -42,8 +42,8 @@ to the executions behind it, and the same as JSON and CSV below /api/v1. It
 follows the lake as collect changes it, and ends at an interrupt.
 
 It listens on this machine alone. For another address it wants to know who may
-see what: a token, users with tokens, or a proxy that signs users in; see serve:
-in docs/configuration.md.`,
+see what: a token, users with tokens, or a proxy or a provider of OpenID Connect
+that signs users in; see docs/dashboard.md.`,
 		Example: `  athenatrail serve
   athenatrail serve --listen 0.0.0.0:8443 --tls-cert cert.pem --tls-key key.pem --token-file token`,
 		Args: cobra.NoArgs,
@@ -106,7 +106,7 @@ func (a *app) dashboard(ctx context.Context, e *setup.Env, with serveOptions) (*
 	}
 	if !auth.Required() && !onLoopback(c.Listen) {
 		return nil, nil, &exitError{exitUsage, hint(fmt.Errorf("listen on %s: everybody who reaches this address would see who ran what: no authentication is set", c.Listen),
-			"name a token with --token-file, or users or a proxy under serve: in athenatrail.yaml; or listen on %s", config.DefaultListen)}
+			"name a token with --token-file, or users, a proxy or oidc under serve: in athenatrail.yaml; or listen on %s", config.DefaultListen)}
 	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return nil, nil, usage("--tls-cert and --tls-key belong together")
@@ -194,6 +194,15 @@ func priceBasis(c *config.Config) string {
 // serveAuth reads the tokens of who may see the dashboard.
 func serveAuth(c *config.Serve) (web.Auth, error) {
 	auth := web.Auth{Proxy: web.Proxy{Header: c.TrustedProxy.Header, Groups: c.TrustedProxy.GroupsHeader, From: c.TrustedProxy.From}, SQL: c.SQLRoles}
+	if o := c.OIDC; o.Issuer != "" {
+		auth.OIDC = web.OIDC{Issuer: o.Issuer, ClientID: o.ClientID, RedirectURL: o.RedirectURL, Scopes: o.Scopes, UserClaim: o.UserClaim, GroupsClaim: o.GroupsClaim}
+		if o.ClientSecretFile != "" {
+			var err error
+			if auth.OIDC.ClientSecret, err = readToken(o.ClientSecretFile); err != nil {
+				return auth, fmt.Errorf("read the client secret of %s: %w", o.Issuer, err)
+			}
+		}
+	}
 	users := c.Users
 	if c.TokenFile != "" {
 		users = append([]config.ServeUser{{Name: "token", TokenFile: c.TokenFile, Role: web.Admin}}, users...)

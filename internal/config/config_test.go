@@ -83,6 +83,8 @@ func TestExampleHasEveryKey(t *testing.T) {
 			Listen: "127.0.0.1:8443", TLSCert: "testdata/serve.crt", TLSKey: "testdata/serve.key", TokenFile: "testdata/admin.token",
 			Users:        []ServeUser{{Name: "growth", TokenFile: "testdata/growth.token", Role: "team", Teams: []string{"growth"}}, {Name: "rosa", TokenFile: "testdata/rosa.token", Role: "self", Person: "rosa@example.com"}},
 			TrustedProxy: ServeProxy{Header: "X-Forwarded-User", GroupsHeader: "X-Forwarded-Groups", From: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}},
+			OIDC: ServeOIDC{Issuer: "https://id.example.com", ClientID: "athenatrail", ClientSecretFile: "testdata/oidc.secret",
+				RedirectURL: "https://athenatrail.example.com/login/callback", Scopes: []string{"email", "groups"}, UserClaim: "email", GroupsClaim: "groups"},
 			Roles:        []ServeRole{{Group: "data-platform", Role: "admin"}, {User: "*", Role: "self"}},
 			SQLRoles:     []string{"admin", "self"},
 		},

@@ -51,6 +51,8 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /asset/", s.asset)
 	mux.HandleFunc("GET /login", s.loginPage)
 	mux.HandleFunc("POST /login", s.login)
+	mux.HandleFunc("GET /login/oidc", s.toProvider)
+	mux.HandleFunc("GET "+CallbackPath, s.fromProvider)
 	mux.HandleFunc("POST /logout", s.logout)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
@@ -71,7 +73,7 @@ func (s *Server) as(handle func(http.ResponseWriter, *http.Request, *principal))
 			handle(w, r, who)
 			return
 		}
-		if errors.Is(err, errUnknown) && !isAPI(r) && len(s.o.Auth.Users) > 0 {
+		if errors.Is(err, errUnknown) && !isAPI(r) && s.o.Auth.asks() {
 			http.Redirect(w, r, "/login?"+url.Values{"to": {r.URL.RequestURI()}}.Encode(), http.StatusSeeOther)
 			return
 		}
@@ -95,6 +97,7 @@ type frame struct {
 	Script, Library      string       // addresses of the page's script, and of what it draws with; "" without
 	Style                template.CSS // of a file without a server; a server links to it
 	Static               bool
+	Next                 string // a page of ours that this one goes on to by itself
 	Version              string
 
 	User    string

@@ -75,6 +75,7 @@ type Server struct {
 	metrics  *metrics
 	clients  *clients
 	sessions *sessions
+	signIn   *signIn // nil without OpenID Connect
 	slots    chan struct{}
 	handler  http.Handler
 }
@@ -103,6 +104,9 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{o: o, lake: &lakes{o: o.Lake}, metrics: newMetrics(), clients: newClients(), sessions: newSessions(o.now), slots: make(chan struct{}, o.Queries)}
+	if o.Auth.OIDC.Issuer != "" {
+		s.signIn = newSignIn(o.Auth.OIDC, o.now)
+	}
 	var err error
 	if s.assets, err = newAssets(o.Files); err != nil {
 		return nil, err
