@@ -63,7 +63,8 @@ function tip(title, lines) {
     if (colour) dot.style.background = colour;
     const label = document.createElement("span");
     label.textContent = name;
-    const number = document.createElement("b");
+    const number = document.createElement("span");
+    number.className = "number";
     number.textContent = text;
     line.append(dot, label, number);
     box.append(line);
