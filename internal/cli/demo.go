@@ -148,7 +148,7 @@ func (a *app) demo(ctx context.Context, o demoOptions) error {
 	if no, err := a.flags.GetBool("no-serve"); err != nil || no || !a.onTerminal() {
 		return err
 	}
-	return a.serveEnv(ctx, e, false)
+	return a.serveEnv(ctx, e, serveOptions{})
 }
 
 // onTerminal reports whether somebody sees what is said and can interrupt it.

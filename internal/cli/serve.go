@@ -30,6 +30,7 @@ type serveOptions struct {
 	tlsKey  string
 	token   string
 	verbose bool
+	dev     string
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -42,8 +43,8 @@ to the executions behind it, and the same as JSON and CSV below /api/v1. It
 follows the lake as collect changes it, and ends at an interrupt.
 
 It listens on this machine alone. For another address it wants to know who may
-see what: a token, users with tokens, or a proxy that signs users in; see serve:
-in docs/configuration.md.`,
+see what: a token, users with tokens, or a proxy or a provider of OpenID Connect
+that signs users in; see docs/dashboard.md.`,
 		Example: `  athenatrail serve
   athenatrail serve --listen 0.0.0.0:8443 --tls-cert cert.pem --tls-key key.pem --token-file token`,
 		Args: cobra.NoArgs,
@@ -55,6 +56,10 @@ in docs/configuration.md.`,
 	f.StringVar(&o.tlsKey, "tls-key", "", "PEM file with its key")
 	f.StringVar(&o.token, "token-file", "", "file with a token by which its holder sees everything")
 	f.BoolVar(&o.verbose, "verbose", false, "log every request, without what was asked")
+	f.StringVar(&o.dev, "dev", "", "folder of the dashboard's sources, internal/web: templates and what pages load are read from there for every page")
+	if err := f.MarkHidden("dev"); err != nil {
+		panic(err)
+	}
 	return c
 }
 
@@ -71,12 +76,12 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 			*flag.field = flag.value
 		}
 	}
-	return a.serveEnv(ctx, e, o.verbose)
+	return a.serveEnv(ctx, e, o)
 }
 
 // serveEnv serves until it is interrupted.
-func (a *app) serveEnv(ctx context.Context, e *setup.Env, verbose bool) error {
-	server, cert, err := a.dashboard(ctx, e, verbose)
+func (a *app) serveEnv(ctx context.Context, e *setup.Env, o serveOptions) error {
+	server, cert, err := a.dashboard(ctx, e, o)
 	if err != nil {
 		return err
 	}
@@ -94,7 +99,7 @@ func (a *app) serveEnv(ctx context.Context, e *setup.Env, verbose bool) error {
 }
 
 // dashboard makes the server that the configuration describes.
-func (a *app) dashboard(ctx context.Context, e *setup.Env, verbose bool) (*web.Server, *tls.Certificate, error) {
+func (a *app) dashboard(ctx context.Context, e *setup.Env, with serveOptions) (*web.Server, *tls.Certificate, error) {
 	c := &e.Serve
 	auth, err := serveAuth(c)
 	if err != nil {
@@ -102,7 +107,7 @@ func (a *app) dashboard(ctx context.Context, e *setup.Env, verbose bool) (*web.S
 	}
 	if !auth.Required() && !onLoopback(c.Listen) {
 		return nil, nil, &exitError{exitUsage, hint(fmt.Errorf("listen on %s: everybody who reaches this address would see who ran what: no authentication is set", c.Listen),
-			"name a token with --token-file, or users or a proxy under serve: in athenatrail.yaml; or listen on %s", config.DefaultListen)}
+			"name a token with --token-file, or users, a proxy or oidc under serve: in athenatrail.yaml; or listen on %s", config.DefaultListen)}
 	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return nil, nil, usage("--tls-cert and --tls-key belong together")
@@ -123,8 +128,11 @@ func (a *app) dashboard(ctx context.Context, e *setup.Env, verbose bool) (*web.S
 		return nil, nil, err
 	}
 	level := slog.LevelWarn
-	if verbose {
+	if with.verbose {
 		level = slog.LevelDebug
+	}
+	if with.dev != "" {
+		o.Files = os.DirFS(with.dev)
 	}
 	o.Auth, o.Log = auth, slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
 	server, err := web.New(o)
@@ -188,6 +196,15 @@ func priceBasis(c *config.Config) string {
 // serveAuth reads the tokens of who may see the dashboard.
 func serveAuth(c *config.Serve) (web.Auth, error) {
 	auth := web.Auth{Proxy: web.Proxy{Header: c.TrustedProxy.Header, Groups: c.TrustedProxy.GroupsHeader, From: c.TrustedProxy.From}, SQL: c.SQLRoles}
+	if o := c.OIDC; o.Issuer != "" {
+		auth.OIDC = web.OIDC{Issuer: o.Issuer, ClientID: o.ClientID, RedirectURL: o.RedirectURL, Scopes: o.Scopes, UserClaim: o.UserClaim, GroupsClaim: o.GroupsClaim}
+		if o.ClientSecretFile != "" {
+			var err error
+			if auth.OIDC.ClientSecret, err = readToken(o.ClientSecretFile); err != nil {
+				return auth, fmt.Errorf("read the client secret of %s: %w", o.Issuer, err)
+			}
+		}
+	}
 	users := c.Users
 	if c.TokenFile != "" {
 		users = append([]config.ServeUser{{Name: "token", TokenFile: c.TokenFile, Role: web.Admin}}, users...)

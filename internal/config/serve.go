@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"net/url"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -23,7 +25,8 @@ type Serve struct {
 	Users     []ServeUser
 
 	TrustedProxy ServeProxy
-	Roles        []ServeRole // of users that the proxy names; the first that matches
+	OIDC         ServeOIDC
+	Roles        []ServeRole // of users that the proxy or OIDC names; the first that matches
 
 	// SQLRoles are the roles that may read SQL; nil: admin, team and self.
 	SQLRoles []string
@@ -45,7 +48,18 @@ type ServeProxy struct {
 	From         []netip.Prefix // whose header is believed
 }
 
-// A ServeRole gives a role to users that the proxy names.
+// A ServeOIDC is a provider of OpenID Connect that signs users in.
+type ServeOIDC struct {
+	Issuer           string // empty: there is none
+	ClientID         string
+	ClientSecretFile string   // empty: a public client
+	RedirectURL      string   // of the dashboard, ending in /login/callback
+	Scopes           []string // beside openid; nil: email and profile
+	UserClaim        string   // empty: email
+	GroupsClaim      string   // empty: groups
+}
+
+// A ServeRole gives a role to users that the proxy or OIDC names.
 type ServeRole struct {
 	User  string // a pattern; empty is any
 	Group string // likewise, of one of the user's groups
@@ -61,6 +75,22 @@ var (
 	listenForm = regexp.MustCompile(`^(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9.-]*):[0-9]{1,5}$`)
 	headerForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]{0,63}$`)
 )
+
+// callbackPath is where a provider of OpenID Connect sends users back to.
+const callbackPath = "/login/callback"
+
+// webAddress checks an address that others rely on: by TLS, but for this
+// machine's own. It ends in a path, where one is given.
+func webAddress(path string) check {
+	return func(text string) string {
+		u, err := url.Parse(text)
+		good := err == nil && u.Host != "" && u.User == nil && u.RawQuery == "" && u.Fragment == "" && (path == "" || u.Path == path)
+		if good && (u.Scheme == "https" || u.Scheme == "http" && slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, u.Hostname())) {
+			return ""
+		}
+		return "an address such as https://dashboard.example.com" + path
+	}
+}
 
 func setServe(c *Config, path string, n node) []error {
 	s := &c.Serve
@@ -86,8 +116,17 @@ func setServe(c *Config, path string, n node) []error {
 		},
 		"roles":     setServeRoles,
 		"sql_roles": serveTexts(&s.SQLRoles, oneOf(serveRoles...)),
-		"oidc": func(_ *Config, path string, n node) []error {
-			return []error{n.place.errorf("%s: this version of athenatrail does not sign in by OpenID Connect itself: let a proxy do it, and name it under trusted_proxy", path)}
+		"oidc": func(c *Config, path string, n node) []error {
+			o := &c.Serve.OIDC
+			return eachField(c, path, n, map[string]func(*Config, string, node) []error{
+				"issuer":             text(&o.Issuer, webAddress("")),
+				"client_id":          text(&o.ClientID, someText),
+				"client_secret_file": servePath(&o.ClientSecretFile),
+				"redirect_url":       text(&o.RedirectURL, webAddress(callbackPath)),
+				"scopes":             serveTexts(&o.Scopes, someText),
+				"user_claim":         text(&o.UserClaim, someText),
+				"groups_claim":       text(&o.GroupsClaim, someText),
+			})
 		},
 	})
 	if len(wrong) > 0 {
@@ -101,6 +140,14 @@ func setServe(c *Config, path string, n node) []error {
 		wrong = append(wrong, n.place.errorf("%s.trusted_proxy: no from: want the addresses that the proxy comes from, or everybody could name themselves", path))
 	case p.Header == "" && (p.GroupsHeader != "" || len(p.From) > 0):
 		wrong = append(wrong, n.place.errorf("%s.trusted_proxy: no header: want the one in which the proxy names the user", path))
+	case s.OIDC.Issuer == "" && !reflect.DeepEqual(s.OIDC, ServeOIDC{}):
+		wrong = append(wrong, n.place.errorf("%s.oidc: no issuer: want the address of the provider that signs users in", path))
+	case s.OIDC.Issuer != "" && s.OIDC.ClientID == "":
+		wrong = append(wrong, n.place.errorf("%s.oidc: no client_id: want the one that the provider knows the dashboard by", path))
+	case s.OIDC.Issuer != "" && s.OIDC.RedirectURL == "":
+		wrong = append(wrong, n.place.errorf("%s.oidc: no redirect_url: want the dashboard's address and %s, as the provider has it", path, callbackPath))
+	case s.OIDC.Issuer != "" && len(s.Roles) == 0:
+		wrong = append(wrong, n.place.errorf("%s: no roles: want what those who sign in by oidc may see, such as {user: \"*\", role: self}", path))
 	case p.Header != "" && len(s.Roles) == 0:
 		wrong = append(wrong, n.place.errorf("%s: no roles: want what users of the proxy may see, such as {user: \"*\", role: self}", path))
 	}
@@ -230,6 +277,9 @@ func showServe(c *Config) []shown {
 		from = append(from, p.String())
 	}
 	lines = append(lines, given("serve.trusted_proxy.", "header", s.TrustedProxy.Header, "groups_header", s.TrustedProxy.GroupsHeader, "from", strings.Join(from, ", "))...)
+	o := &s.OIDC
+	lines = append(lines, given("serve.oidc.", "issuer", o.Issuer, "client_id", o.ClientID, "client_secret_file", o.ClientSecretFile, "redirect_url", o.RedirectURL,
+		"scopes", strings.Join(o.Scopes, ", "), "user_claim", o.UserClaim, "groups_claim", o.GroupsClaim)...)
 	for i, r := range s.Roles {
 		lines = append(lines, given(fmt.Sprintf("serve.roles[%d].", i), "user", r.User, "group", r.Group, "role", r.Role, "teams", strings.Join(r.Teams, ", "))...)
 	}

@@ -34,6 +34,14 @@ serve:
     - {group: data-*, role: viewer}
     - {user: "*", role: self}
   sql_roles: [admin]
+  oidc:
+    issuer: https://id.example.com/realms/data
+    client_id: dashboard
+    client_secret_file: /run/secret
+    redirect_url: https://dashboard.example.com/login/callback
+    scopes: [email, groups]
+    user_claim: preferred_username
+    groups_claim: roles
 `)
 	if err != nil {
 		t.Fatal(err)
@@ -45,6 +53,8 @@ serve:
 			From: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.7/32"), netip.MustParsePrefix("::1/128")}},
 		Roles:    []ServeRole{{Group: "data-*", Role: "viewer"}, {User: "*", Role: "self"}},
 		SQLRoles: []string{"admin"},
+		OIDC: ServeOIDC{Issuer: "https://id.example.com/realms/data", ClientID: "dashboard", ClientSecretFile: "/run/secret",
+			RedirectURL: "https://dashboard.example.com/login/callback", Scopes: []string{"email", "groups"}, UserClaim: "preferred_username", GroupsClaim: "roles"},
 	}
 	if d := cmp.Diff(want, c.Serve, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); d != "" {
 		t.Error(d)
@@ -53,8 +63,14 @@ serve:
 
 func TestServeRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		"serve:\n  listen: 8080\n":                                                                            "want an address and a port",
-		"serve:\n  oidc: {issuer: x}\n":                                                                       "does not sign in by OpenID Connect",
+		"serve:\n  listen: 8080\n":                                           "want an address and a port",
+		"serve:\n  oidc: {issuer: x}\n":                                      "want an address such as https://",
+		"serve:\n  oidc: {issuer: 'http://id.example.com'}\n":                "want an address such as https://",
+		"serve:\n  oidc: {client_id: x}\n":                                   "oidc: no issuer",
+		"serve:\n  oidc: {issuer: 'https://id.example.com'}\n":               "oidc: no client_id",
+		"serve:\n  oidc: {issuer: 'https://id.example.com', client_id: x}\n": "oidc: no redirect_url",
+		"serve:\n  oidc: {redirect_url: 'https://dashboard.example.com/'}\n": "com/login/callback",
+		"serve:\n  oidc: {issuer: 'https://id.example.com', client_id: x, redirect_url: 'https://a.example.com/login/callback'}\n": "no roles",
 		"serve:\n  tls_cert: a.pem\n":                                                                         "belong together",
 		"serve:\n  users: [{name: a, token_file: f, role: team}]\n":                                           "no teams",
 		"serve:\n  users: [{name: a, token_file: f, role: self, teams: [x]}]\n":                               "only the role team",

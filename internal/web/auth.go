@@ -35,7 +35,8 @@ var Roles = []string{Admin, Viewer, Team, Self}
 type Auth struct {
 	Users []User
 	Proxy Proxy
-	Rules []Rule   // of users that a proxy names; the first that matches
+	OIDC  OIDC
+	Rules []Rule   // of users that a proxy or OIDC names; the first that matches
 	SQL   []string // roles that may read SQL; nil: admin, team and self
 }
 
@@ -55,7 +56,8 @@ type Proxy struct {
 	From   []netip.Prefix
 }
 
-// A Rule gives a role to users that a proxy names.
+// A Rule gives a role to users that a proxy or a provider of OpenID Connect
+// names.
 type Rule struct {
 	User  string // a pattern; empty is any
 	Group string // a pattern of one of the groups; empty is any
@@ -64,7 +66,12 @@ type Rule struct {
 }
 
 // Required reports whether there is any authentication.
-func (a *Auth) Required() bool { return len(a.Users) > 0 || a.Proxy.Header != "" }
+func (a *Auth) Required() bool {
+	return len(a.Users) > 0 || a.Proxy.Header != "" || a.OIDC.Issuer != ""
+}
+
+// asks reports whether somebody unknown can sign in here.
+func (a *Auth) asks() bool { return len(a.Users) > 0 || a.OIDC.Issuer != "" }
 
 // minToken is how long a token has to be, in bytes: 16 random ones in hex.
 const minToken = 16
@@ -86,7 +93,7 @@ func (a *Auth) check() error {
 	if a.Proxy.Header != "" && len(a.Proxy.From) == 0 {
 		return errors.New("a trusted proxy without the addresses that it comes from would let everybody name themselves")
 	}
-	return nil
+	return a.OIDC.check()
 }
 
 // A principal is who asks, and what they may see.
@@ -181,8 +188,7 @@ func (s *Server) who(r *http.Request) (*principal, error) {
 
 // named returns the role of a user that the proxy names.
 func (a *Auth) named(names, groups []string) (*principal, error) {
-	name := strings.TrimSpace(names[0])
-	if len(names) != 1 || name == "" || len(name) > 320 || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+	if len(names) != 1 {
 		return nil, fmt.Errorf("the header %s has to name one user", a.Proxy.Header)
 	}
 	var in []string
@@ -190,6 +196,15 @@ func (a *Auth) named(names, groups []string) (*principal, error) {
 		for g := range strings.SplitSeq(line, ",") {
 			in = append(in, strings.TrimSpace(g))
 		}
+	}
+	return a.ruled(names[0], in)
+}
+
+// ruled returns what the rules make of a user and their groups.
+func (a *Auth) ruled(name string, in []string) (*principal, error) {
+	name = strings.TrimSpace(name)
+	if name == "" || len(name) > 320 || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return nil, errors.New("a user's name has 1 to 320 characters, and no control characters")
 	}
 	for _, rule := range a.Rules {
 		user, group := glob.New(rule.User), glob.New(rule.Group)

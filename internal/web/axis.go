@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -26,27 +27,47 @@ func (a *axisOf) title(zone *time.Location) string {
 	return a.from.In(zone).Format("2006-01-02 15:04") + " to " + a.to.In(zone).Format("2006-01-02 15:04")
 }
 
+// wall returns what a clock of a time zone shows, in milliseconds since 1970 as
+// if it were UTC: scripts draw axes of UTC.
+func wall(t time.Time, zone *time.Location) int64 {
+	_, offset := t.In(zone).Zone()
+	return t.UnixMilli() + int64(offset)*1000
+}
+
+// span returns when a session ran, and in words how that ended. One that goes on
+// is drawn to the end of the axis; one that was refused, or whose end nobody
+// knows, is a mark where it was asked for.
+func (a *axisOf) span(g *grid, row []any) (start, end time.Time, how string, ok bool) {
+	if start, ok = g.at(row, "started_at").(time.Time); !ok {
+		return start, end, "", false
+	}
+	if end, ok = g.at(row, "ended_at").(time.Time); ok {
+		return start, end, "ended", true
+	}
+	if ms, ok := g.at(row, "took_ms").(int64); ok {
+		return start, start.Add(time.Duration(ms) * time.Millisecond), "ended", true
+	}
+	switch {
+	case g.text(row, "session_id") == "":
+		return start, start, "refused", true
+	case g.text(row, "state") == "" || strings.EqualFold(g.text(row, "state"), "TERMINATED"):
+		return start, start, "its end is not known", true
+	}
+	return start, a.to, "goes on", true
+}
+
 func (a *axisOf) cell(g *grid, row []any) cellView {
-	start, ok := g.at(row, "started_at").(time.Time)
-	if !ok {
-		return cellView{Text: "–", Class: "none"}
-	}
-	end, ok := g.at(row, "ended_at").(time.Time)
-	title := "ended"
-	if !ok {
-		end, title = a.to, "goes on, or its end is not known"
-		if ms, ok := g.at(row, "took_ms").(int64); ok {
-			end, title = start.Add(time.Duration(ms)*time.Millisecond), "ended"
-		}
-	}
+	start, end, how, ok := a.span(g, row)
 	all := float64(a.to.Sub(a.from))
-	if all <= 0 {
+	if !ok || all <= 0 {
 		return cellView{Text: "–", Class: "none"}
 	}
 	from, length := 100*float64(start.Sub(a.from))/all, 100*float64(end.Sub(start))/all
+	const minute = "2006-01-02 15:04"
 	zone := g.q.snap.zone
-	return cellView{Class: "when", Span: &spanBar{
-		fmt.Sprintf("%.2f%%", max(0, from)), fmt.Sprintf("%.2f%%", max(0.6, min(length, 100-from))),
-		start.In(zone).Format("2006-01-02 15:04") + " to " + end.In(zone).Format("2006-01-02 15:04") + ", " + title,
-	}}
+	title := start.In(zone).Format(minute) + ", " + how
+	if end.After(start) {
+		title = start.In(zone).Format(minute) + " to " + end.In(zone).Format(minute) + ", " + how
+	}
+	return cellView{Class: "when", Span: &spanBar{fmt.Sprintf("%.2f%%", max(0, from)), fmt.Sprintf("%.2f%%", max(0.6, min(length, 100-from))), title}}
 }

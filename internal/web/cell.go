@@ -26,6 +26,7 @@ type cellView struct {
 	Span   *spanBar // where it lies on the panel's axis of time
 	SQL    []token
 	List   []linkView
+	Rest   []linkView // what the list goes on with, folded away
 }
 
 type linkView struct{ Text, Href string }
@@ -104,10 +105,12 @@ func (g *grid) shown() (list []int) {
 	return list
 }
 
-// blank reports whether a column of texts has none in any row: it would be a
-// column of dashes.
+// blank reports whether a column of texts or times has none in any row: it would
+// be a column of dashes.
 func (g *grid) blank(i int) bool {
-	if k := g.r.Columns[i].Kind; k != format.Text && k != format.SQL {
+	switch g.r.Columns[i].Kind {
+	case format.Text, format.SQL, format.Time, format.Minute:
+	default:
 		return false
 	}
 	return !slices.ContainsFunc(g.rows, func(row []any) bool { return row[i] != nil })
@@ -151,7 +154,10 @@ func (g *grid) table(ctx context.Context, v *panelView, a asked) error {
 	if axis != nil {
 		v.Head = append(v.Head, headView{Title: "when", Help: axis.title(g.q.snap.zone)})
 	}
-	data := dataOf{Rows: [][]any{}}
+	data := dataOf{Rows: [][]any{}, Currency: g.currency()}
+	if trends != nil {
+		data.Days = trends.days
+	}
 	for _, i := range shown {
 		c := g.r.Columns[i]
 		data.Columns = append(data.Columns, dataColumn{c.Name, c.Heading(), c.Kind})
@@ -170,16 +176,32 @@ func (g *grid) table(ctx context.Context, v *panelView, a asked) error {
 		}
 		if trends != nil {
 			cells = append(cells, trends.cell(g.text(row, g.p.Trend), g.text(row, format.Currency)))
+			data.Trends = append(data.Trends, trends.of(g.text(row, g.p.Trend), g.text(row, format.Currency)))
 		}
 		if axis != nil {
 			cells = append(cells, axis.cell(g, row))
+			start, end, _, _ := axis.span(g, row)
+			data.Spans = append(data.Spans, [2]int64{wall(start, g.q.snap.zone), wall(end, g.q.snap.zone)})
 		}
 		v.Rows = append(v.Rows, cells)
 		data.Rows = append(data.Rows, plain)
-		data.Links = append(data.Links, cells[0].Href)
 	}
 	v.Data = data
 	return nil
+}
+
+// currency returns that of all rows, or "" where there are several or none.
+func (g *grid) currency() (one string) {
+	for _, row := range g.rows {
+		switch c := g.text(row, format.Currency); {
+		case c == "":
+		case one == "":
+			one = c
+		case one != c:
+			return ""
+		}
+	}
+	return one
 }
 
 // most returns the greatest value of a column.
@@ -204,6 +226,10 @@ func percentOf(v any, most float64) string {
 	}
 	return fmt.Sprintf("%.2f%%", 100*f/most)
 }
+
+// short is how long a text may be that is kept on one line, in bytes, and listed
+// how many addresses of a list are shown at once.
+const short, listed = 24, 4
 
 // cell shows one cell of a row.
 func (g *grid) cell(row []any, i int) cellView {
@@ -236,6 +262,10 @@ func (g *grid) cell(row []any, i int) cellView {
 		for _, id := range strings.Split(cell.Raw, ", ") {
 			cell.List = append(cell.List, linkView{format.Safe(shorten(id, 8)), g.q.link("/query", "id", id)})
 		}
+		if len(cell.List) > listed {
+			cell.List, cell.Rest = cell.List[:listed], cell.List[listed:]
+		}
+		cell.Class = "list"
 	case c.Kind == format.Change:
 		if f, ok := v.(float64); ok && f > 0 {
 			cell.Class = "up"
@@ -244,6 +274,8 @@ func (g *grid) cell(row []any, i int) cellView {
 		}
 	case c.Kind == format.Text && len(cell.Text) > 60:
 		cell.Class = "long"
+	case c.Kind == format.Text && len(cell.Text) <= short:
+		cell.Class = "short"
 	}
 	return cell
 }

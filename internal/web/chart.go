@@ -46,6 +46,10 @@ const (
 	chartTop    = 16
 	chartBottom = 22 // for the labels
 	maxSeries   = 7  // in colours; the rest is one more
+
+	// maxLinkedDays bounds the addresses in the table behind a chart. In longer
+	// windows a day leads to its own page, where its parts lead further.
+	maxLinkedDays = 92
 )
 
 const others = "others"
@@ -161,12 +165,7 @@ func (g *grid) stack(v *panelView) error {
 		return err
 	}
 	value := g.r.Columns[g.r.Index(g.p.Bar)]
-	currency := ""
-	if len(p.currencies) == 1 {
-		for c := range p.currencies {
-			currency = c
-		}
-	}
+	currency := g.currency()
 	series := p.top(maxSeries)
 	rest := len(p.rows) > len(series)
 	total := func(across string, names []string) *big.Rat {
@@ -191,7 +190,7 @@ func (g *grid) stack(v *panelView) error {
 	}
 	// The table behind the chart.
 	v.Head = append(v.Head, headView{Title: g.p.X})
-	data := dataOf{Columns: []dataColumn{{g.p.X, g.p.X, format.Date}}, Rows: [][]any{}}
+	data := dataOf{Columns: []dataColumn{{g.p.X, g.p.X, format.Date}}, Rows: [][]any{}, Currency: currency}
 	yColumn := g.r.Columns[g.r.Index(g.p.Y)]
 	for i, name := range series {
 		href := g.href(p.first[name], yColumn, g.at(p.first[name], g.p.Y))
@@ -222,7 +221,11 @@ func (g *grid) stack(v *panelView) error {
 		add := func(class, name string, n *big.Rat) {
 			shown := shownNumber(n, value.Kind)
 			text := format.Human(shown, value, currency, g.q.snap.zone)
-			cells = append(cells, cellView{Text: text, Raw: format.Data(shown, value.Kind), Number: true})
+			c := cellView{Text: text, Raw: format.Data(shown, value.Kind), Number: true}
+			if n != nil && n.Sign() > 0 && class != "s7" && len(days) <= maxLinkedDays {
+				c.Href = g.q.link("/queries", "from", day.from, "to", day.to, g.p.Y, g.raw(p.first[name], g.p.Y), "sort", "queries:-"+g.p.Bar)
+			}
+			cells = append(cells, c)
 			plain = append(plain, format.Plain(shown, value.Kind))
 			if n == nil || n.Sign() <= 0 {
 				return
@@ -241,7 +244,6 @@ func (g *grid) stack(v *panelView) error {
 		cells = append(cells, cellView{Text: format.Human(all, value, currency, g.q.snap.zone), Raw: format.Data(all, value.Kind), Number: true})
 		v.Rows = append(v.Rows, cells)
 		data.Rows = append(data.Rows, plain)
-		data.Links = append(data.Links, href)
 		chart.Columns = append(chart.Columns, column)
 	}
 	chart.scale(most, value, currency, g.q.snap.zone)
@@ -374,7 +376,7 @@ func (g *grid) heat(v *panelView) error {
 			}
 			cells, plain = append(cells, c), append(plain, format.Plain(shown, value.Kind))
 		}
-		v.Rows, data.Rows, data.Links = append(v.Rows, cells), append(data.Rows, plain), append(data.Links, href)
+		v.Rows, data.Rows = append(v.Rows, cells), append(data.Rows, plain)
 	}
 	if len(p.rows) > len(down) || len(p.across) > len(across) {
 		v.Notes = append(v.Notes, fmt.Sprintf("%d of %d and %d of %d are shown, the dearest; the downloads have all.", len(down), len(p.rows), len(across), len(p.across)))

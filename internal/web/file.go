@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"io/fs"
 
 	"github.com/athenatrail/athenatrail/internal/format"
 	"github.com/athenatrail/athenatrail/internal/report"
@@ -37,11 +38,11 @@ func (s *Server) WriteFile(ctx context.Context, w io.Writer, view string, p repo
 		}
 	}
 	f := s.bare(nil, pg.Title)
-	f.Lead, f.Static, f.Scripts = pg.Lead, true, nil
+	f.Lead, f.Static, f.Script = pg.Lead, true, ""
 	if p.Arg != "" {
 		f.Subject = format.Safe(p.Arg)
 	}
-	style, err := files.ReadFile("asset/app.css")
+	style, err := fs.ReadFile(s.assets, "asset/app.css")
 	if err != nil {
 		return err
 	}
@@ -66,7 +67,11 @@ func (s *Server) WriteFile(ctx context.Context, w io.Writer, view string, p repo
 		f.Panels = append(f.Panels, v)
 	}
 	var b bytes.Buffer
-	if err := s.templates.ExecuteTemplate(&b, "page.html", f); err != nil {
+	t, err := s.assets.parsed()
+	if err != nil {
+		return err
+	}
+	if err := t.ExecuteTemplate(&b, "page.html", f); err != nil {
 		return fmt.Errorf("write %s as a file: %w", view, err)
 	}
 	_, err = w.Write(b.Bytes())
@@ -86,12 +91,17 @@ func unlink(v *panelView) {
 		for i := range row {
 			row[i].Href = ""
 			if len(row[i].List) > 0 {
-				row[i].Text, row[i].List = row[i].Raw, nil
+				row[i].Text, row[i].List, row[i].Rest = row[i].Raw, nil, nil
 			}
 		}
 	}
 	for i := range v.Tiles {
 		v.Tiles[i].Href = ""
+	}
+	if v.Chart != nil {
+		for i := range v.Chart.Columns {
+			v.Chart.Columns[i].Href = ""
+		}
 	}
 	for i := range v.Legend {
 		v.Legend[i].Href = ""

@@ -44,6 +44,7 @@ var demoLake = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
+	stopBrowser()
 	if shared != nil {
 		shared.Close()
 	}

@@ -8,13 +8,32 @@ import (
 
 func (s *Server) loginPage(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
-	if len(s.o.Auth.Users) == 0 {
-		s.fail(w, r, http.StatusNotFound, "nobody signs in here by a token")
+	if !s.o.Auth.asks() {
+		s.fail(w, r, http.StatusNotFound, "nobody signs in here")
 		return
 	}
+	s.render(w, r, http.StatusOK, "login.html", s.loginFrame(r.URL.Query().Get("to")))
+}
+
+// A loginView is in which ways people can sign in.
+type loginView struct {
+	Token    bool
+	Provider string // the provider's name
+	Href     string // the way to it
+}
+
+func (s *Server) loginFrame(to string) *frame {
 	f := s.bare(nil, "Sign in")
-	f.Path = localPath(r.URL.Query().Get("to"))
-	s.render(w, r, http.StatusOK, "login.html", f)
+	f.Path = localPath(to)
+	v := loginView{Token: len(s.o.Auth.Users) > 0}
+	if s.signIn != nil {
+		v.Href = "/login/oidc?" + url.Values{"to": {f.Path}}.Encode()
+		if u, err := url.Parse(s.signIn.o.Issuer); err == nil {
+			v.Provider = u.Host
+		}
+	}
+	f.Rest = v
+	return f
 }
 
 // localPath returns where to go after signing in: a page of ours.
@@ -34,8 +53,8 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	}
 	who := s.o.Auth.byToken(strings.TrimSpace(r.PostForm.Get("token")))
 	if who == nil {
-		f := s.bare(nil, "Sign in")
-		f.Path, f.Notices = localPath(r.PostForm.Get("to")), []string{"The token is not one of those that are known."}
+		f := s.loginFrame(r.PostForm.Get("to"))
+		f.Notices = []string{"The token is not one of those that are known."}
 		s.o.Log.Warn("a sign-in failed", "client", s.clientOf(r))
 		s.render(w, r, http.StatusUnauthorized, "login.html", f)
 		return
@@ -45,7 +64,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) cookie(r *http.Request, value string, age int) *http.Cookie {
-	return &http.Cookie{Name: cookieName, Value: value, Path: "/", MaxAge: age, HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteStrictMode}
+	return &http.Cookie{Name: cookieName, Value: value, Path: "/", MaxAge: age, HttpOnly: true, Secure: s.secure(r), SameSite: http.SameSiteStrictMode}
 }
 
 func (s *Server) logout(w http.ResponseWriter, r *http.Request) {

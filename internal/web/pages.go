@@ -1,6 +1,8 @@
 package web
 
 import (
+	"slices"
+
 	"github.com/athenatrail/athenatrail/internal/health"
 	"github.com/athenatrail/athenatrail/internal/meter"
 )
@@ -14,6 +16,8 @@ const (
 	stack    kind = "stack"    // columns by day, of parts in colours
 	heat     kind = "heat"     // two columns against each other, shaded by a third
 	week     kind = "week"     // hours of the week, shaded
+	ranked   kind = "ranked"   // a table that is a chart of bars first
+	bullets  kind = "bullets"  // what was used of what is allowed
 	timeline kind = "timeline" // stretches of time, below each other
 	found    kind = "found"    // executions one by one
 )
@@ -85,8 +89,8 @@ var pages = []page{
 			{ID: "changes", Title: "What changed", Note: "against the period before", View: "changes", Limit: 8, Half: true, Columns: []string{"name", "dimension", "cost", "cost_before", "cost_difference"}},
 			{ID: "findings", Title: "What to look at", View: "findings", Limit: 6, Half: true, Columns: []string{"severity", "what", "person", "saving"}},
 			{ID: "average", Title: "Average megabytes scanned by user and database", Note: "per query, in megabytes of 10⁶ bytes", Kind: heat, View: "users-databases", X: "database_name", Y: "person", Bar: "avg_scanned_mb"},
-			{ID: "per-user", Title: "Queries per user", View: "users", Sort: "-executions", Limit: 12, Half: true, Columns: []string{"person", "executions", "failed"}, Bar: "executions", Keys: []string{"person", "person_kind"}},
-			{ID: "per-database", Title: "Queries per database", View: "databases", Sort: "-executions", Limit: 12, Half: true, Columns: []string{"database_name", "people", "executions"}, Bar: "executions", Keys: []string{"database_name"}},
+			{ID: "per-user", Title: "Queries per user", Kind: ranked, View: "users", Sort: "-executions", Limit: 12, Half: true, Columns: []string{"person", "executions", "failed"}, Bar: "executions", Keys: []string{"person", "person_kind"}},
+			{ID: "per-database", Title: "Queries per database", Kind: ranked, View: "databases", Sort: "-executions", Limit: 12, Half: true, Columns: []string{"database_name", "people", "executions"}, Bar: "executions", Keys: []string{"database_name"}},
 			{ID: "hours", Title: "When", Note: "executions by hour of the week", Kind: week, View: "usage", By: []string{"hour"}, Bar: "executions"},
 			{ID: "attribution", Title: "How well people are known", View: "overview", Section: "attribution", Half: true, Columns: []string{"name", "executions", "cost", "cost_share_percent"}, Bar: "cost_share_percent"},
 			{ID: "missing", Title: "What is missing", View: "overview", Section: "gaps", Half: true, Columns: []string{"name", "executions", "not_started", "sessions"}},
@@ -132,7 +136,7 @@ var pages = []page{
 	{
 		Path: "/tables", Title: "Tables", Nav: true, Lead: "Tables by what touched them, and those that nobody reads.",
 		Panes: []panel{
-			{ID: "tables", Title: "Tables", Note: "a query counts whole for each of its tables, so rows do not add up", View: "tables", Limit: 50, Main: true, Columns: []string{"table_name", "account_id", "region_name", "readers", "readers_per_day", "reads", "writes", "data_scanned_bytes", "cost", "cost_change_percent", "last_read", "top_team"}, Bar: "cost", Keys: []string{"table_name", "account_id", "region_name"}},
+			{ID: "tables", Title: "Tables", Note: "a query counts whole for each of its tables, so rows do not add up", View: "tables", Limit: 50, Main: true, Columns: []string{"table_name", "account_id", "region_name", "readers", "reads", "writes", "data_scanned_bytes", "cost", "cost_change_percent", "last_read"}, Bar: "cost", Keys: []string{"table_name", "account_id", "region_name"}},
 			{ID: "unused", Title: "Tables that nobody read", View: "unused", Limit: 20, Columns: []string{"table_name", "region_name", "known_from", "days_unread", "last_read", "last_write", "table_bytes", "writes", "write_cost"}},
 		},
 	},
@@ -204,7 +208,7 @@ var pages = []page{
 	},
 	{
 		Path: "/limits", Title: "Limits", Nav: true, Whole: true, Lead: "What people and teams may use, and how far they are.",
-		Panes: []panel{{ID: "limits", Title: "Limits", Note: "as of now, or of when the lake is complete to", View: limitsView, Main: true, Bar: "used_percent",
+		Panes: []panel{{ID: "limits", Title: "Limits", Kind: bullets, Note: "as of now, or of when the lake is complete to", View: limitsView, Main: true, Bar: "used_percent",
 			Columns: []string{"section", "subject", "used", "allowed", "used_percent", "state", "forecast", "over_at", "window_end", "note"}},
 			{ID: "actions", Title: "What was done", Note: "in the last 30 days, the newest first", View: limitActionsView,
 				Columns: []string{"acted_at", "limit_name", "subject", "threshold", "used", "action", "outcome", "target", "until", "message"}},
@@ -223,8 +227,12 @@ func onePage(path, title, column, lead string) page {
 	if column == "database_name" {
 		by, name = "person", "Cost by day and person"
 	}
+	total := []string{"cost", "executions", "data_scanned_bytes", "people", "failed", "not_started", "sessions", "coverage_percent"}
+	if column == "person" { // it is one
+		total = slices.DeleteFunc(total, func(name string) bool { return name == "people" })
+	}
 	p.Panes = []panel{
-		{ID: "total", Title: "In all", Kind: tiles, View: "overview", Section: "total", Columns: []string{"cost", "executions", "data_scanned_bytes", "people", "failed", "not_started", "sessions", "coverage_percent"}},
+		{ID: "total", Title: "In all", Kind: tiles, View: "overview", Section: "total", Columns: total},
 		{ID: "days", Title: name, Kind: stack, View: "usage", By: []string{"day", by}, X: "day", Y: by, Bar: "cost"},
 	}
 	for _, other := range []panel{

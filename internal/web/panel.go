@@ -411,7 +411,11 @@ func shellWord(w string) string {
 type dataOf struct {
 	Columns []dataColumn `json:"columns"`
 	Rows    [][]any      `json:"rows"`
-	Links   []string     `json:"links,omitempty"` // of each row, where a click leads
+
+	Currency string      `json:"currency,omitempty"` // of amounts, where it is one
+	Spans    [][2]int64  `json:"spans,omitempty"`    // of a timeline's rows, as wall has them
+	Days     []string    `json:"days,omitempty"`     // of the trends
+	Trends   [][]float64 `json:"trends,omitempty"`   // of each row, day by day
 }
 
 type dataColumn struct {

@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -52,6 +51,8 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /asset/", s.asset)
 	mux.HandleFunc("GET /login", s.loginPage)
 	mux.HandleFunc("POST /login", s.login)
+	mux.HandleFunc("GET /login/oidc", s.toProvider)
+	mux.HandleFunc("GET "+CallbackPath, s.fromProvider)
 	mux.HandleFunc("POST /logout", s.logout)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
@@ -72,7 +73,7 @@ func (s *Server) as(handle func(http.ResponseWriter, *http.Request, *principal))
 			handle(w, r, who)
 			return
 		}
-		if errors.Is(err, errUnknown) && !isAPI(r) && len(s.o.Auth.Users) > 0 {
+		if errors.Is(err, errUnknown) && !isAPI(r) && s.o.Auth.asks() {
 			http.Redirect(w, r, "/login?"+url.Values{"to": {r.URL.RequestURI()}}.Encode(), http.StatusSeeOther)
 			return
 		}
@@ -93,9 +94,10 @@ func isAPI(r *http.Request) bool {
 type frame struct {
 	Title, Subject, Lead string
 	Nav                  []navView
-	Scripts              []string
+	Script, Library      string       // addresses of the page's script, and of what it draws with; "" without
 	Style                template.CSS // of a file without a server; a server links to it
 	Static               bool
+	Next                 string // a page of ours that this one goes on to by itself
 	Version              string
 
 	User    string
@@ -332,7 +334,10 @@ func (s *Server) known(r *http.Request, q *question) map[string][]string {
 
 // bare is a frame without a lake.
 func (s *Server) bare(who *principal, title string) *frame {
-	f := &frame{Title: title, Scripts: s.scripts, Version: s.o.Version}
+	f := &frame{Title: title, Version: s.o.Version}
+	if s.library {
+		f.Script, f.Library = "/asset/"+scriptFile, "/asset/"+libraryFile
+	}
 	if who != nil && who != everybody {
 		f.User, f.Role, f.Session = format.Safe(who.Name), who.Role, who.session
 	}
@@ -342,7 +347,11 @@ func (s *Server) bare(who *principal, title string) *frame {
 // render writes a page. It is made whole before anything is sent.
 func (s *Server) render(w http.ResponseWriter, r *http.Request, code int, name string, f *frame) {
 	var b bytes.Buffer
-	if err := s.templates.ExecuteTemplate(&b, name, f); err != nil {
+	t, err := s.assets.parsed()
+	if err == nil {
+		err = t.ExecuteTemplate(&b, name, f)
+	}
+	if err != nil {
 		s.o.Log.Error("a template failed", "template", name, "error", err)
 		http.Error(w, "this page failed; the server's log says why", http.StatusInternalServerError)
 		return
@@ -428,19 +437,4 @@ func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.send(w, r, http.StatusOK, []byte(`{"status":"ok"}`+"\n"))
-}
-
-var assetTypes = map[string]string{".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml", ".woff2": "font/woff2"}
-
-func (s *Server) asset(w http.ResponseWriter, r *http.Request) {
-	name := strings.TrimPrefix(r.URL.Path, "/asset/")
-	kind := assetTypes[path.Ext(name)]
-	data, err := files.ReadFile("asset/" + name)
-	if err != nil || kind == "" {
-		s.fail(w, r, http.StatusNotFound, "there is no such file")
-		return
-	}
-	w.Header().Set("Content-Type", kind)
-	w.Header().Set("Cache-Control", "no-cache")
-	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(data))
 }

@@ -14,7 +14,7 @@ import (
 // trendsOf are costs day by day for each value of a column.
 type trendsOf struct {
 	by   map[string][]*big.Rat // by value and currency
-	days int
+	days []string
 }
 
 // trends asks for the costs day by day that a panel draws beside its rows, nil
@@ -32,10 +32,11 @@ func (g *grid) trends(ctx context.Context, a asked) (*trendsOf, error) {
 	}
 	other := &grid{s: g.s, q: g.q, pg: g.pg, p: &panel{X: "day"}, r: r, rows: rows}
 	days := map[string]int{}
+	t := &trendsOf{by: map[string][]*big.Rat{}}
 	for i, d := range other.days(&pivot{}) {
 		days[d.text] = i
+		t.days = append(t.days, d.text)
 	}
-	t := &trendsOf{by: map[string][]*big.Rat{}, days: len(days)}
 	for _, row := range rows {
 		day, _ := other.at(row, "day").(time.Time)
 		at, ok := days[day.Format(time.DateOnly)]
@@ -58,6 +59,17 @@ func (g *grid) trends(ctx context.Context, a asked) (*trendsOf, error) {
 // The size of a trend's line, in pixels.
 const trendWidth, trendHeight = 96, 20
 
+// of returns what a value cost day by day.
+func (t *trendsOf) of(value, currency string) []float64 {
+	list := make([]float64, len(t.days))
+	for i, n := range t.by[value+"\x00"+currency] {
+		if n != nil {
+			list[i], _ = n.Float64()
+		}
+	}
+	return list
+}
+
 func (t *trendsOf) cell(value, currency string) cellView {
 	values := t.by[value+"\x00"+currency]
 	most := new(big.Rat)
@@ -66,7 +78,7 @@ func (t *trendsOf) cell(value, currency string) cellView {
 			most = n
 		}
 	}
-	if most.Sign() == 0 || t.days < 2 {
+	if most.Sign() == 0 || len(t.days) < 2 {
 		return cellView{Class: "trend none", Text: "–"}
 	}
 	var points []string
@@ -75,7 +87,7 @@ func (t *trendsOf) cell(value, currency string) cellView {
 		if n != nil {
 			f, _ = new(big.Rat).Quo(n, most).Float64()
 		}
-		points = append(points, fmt.Sprintf("%.1f,%.1f", 1+float64(i)*(trendWidth-2)/float64(t.days-1), 1+(1-f)*(trendHeight-2)))
+		points = append(points, fmt.Sprintf("%.1f,%.1f", 1+float64(i)*(trendWidth-2)/float64(len(t.days)-1), 1+(1-f)*(trendHeight-2)))
 	}
 	return cellView{Class: "trend", Spark: strings.Join(points, " ")}
 }

@@ -5,8 +5,9 @@
 //
 // Pages are data ([page], [panel]): a panel is a view with parameters and how to
 // show it, and one template shows any. Every page holds all of its numbers
-// without script; a script may draw the same numbers, which stand beside each
-// table as JSON.
+// without script. Where the build holds Apache ECharts (scripts/charts.sh), the
+// page's script draws charts from the tables that stand there, in the words and
+// with the links of their cells.
 //
 // What somebody may see is a role's scope, which stands in the SQL that every
 // view is made from (see report.OpenScoped). All text comes out of a trail or an
@@ -17,10 +18,8 @@ package web
 import (
 	"context"
 	"crypto/tls"
-	"embed"
 	"errors"
 	"fmt"
-	"html/template"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -34,9 +33,6 @@ import (
 	"github.com/athenatrail/athenatrail/internal/lake"
 	"github.com/athenatrail/athenatrail/internal/report"
 )
-
-//go:embed template asset
-var files embed.FS
 
 // Options are what a dashboard is made of.
 type Options struct {
@@ -72,20 +68,25 @@ type Options struct {
 	// seconds.
 	Look time.Duration
 
+	// Files are templates and what pages load, read anew for every page; nil are
+	// the program's own.
+	Files fs.FS
+
 	now func() time.Time
 }
 
 // A Server is a dashboard.
 type Server struct {
-	o         Options
-	lake      *lakes
-	templates *template.Template
-	metrics   *metrics
-	clients   *clients
-	sessions  *sessions
-	slots     chan struct{}
-	handler   http.Handler
-	scripts   []string // below /asset/, that pages load
+	o        Options
+	lake     *lakes
+	assets   *assets
+	library  bool // there is something to draw charts with
+	metrics  *metrics
+	clients  *clients
+	sessions *sessions
+	signIn   *signIn // nil without OpenID Connect
+	slots    chan struct{}
+	handler  http.Handler
 }
 
 // New returns a server. The lake need not be there yet: pages say so.
@@ -116,21 +117,16 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{o: o, lake: &lakes{o: o.Lake}, metrics: newMetrics(), clients: newClients(), sessions: newSessions(o.now), slots: make(chan struct{}, o.Queries)}
+	if o.Auth.OIDC.Issuer != "" {
+		s.signIn = newSignIn(o.Auth.OIDC, o.now)
+	}
 	var err error
-	if s.templates, err = parseTemplates(); err != nil {
+	if s.assets, err = newAssets(o.Files); err != nil {
 		return nil, err
 	}
-	for _, name := range []string{"charts/echarts.min.js", "app.js"} {
-		if _, err := fs.Stat(files, "asset/"+name); err == nil {
-			s.scripts = append(s.scripts, name)
-		}
-	}
+	s.library = s.assets.has(libraryFile)
 	s.handler = s.routes()
 	return s, nil
-}
-
-func parseTemplates() (*template.Template, error) {
-	return template.New("").ParseFS(files, "template/*.html")
 }
 
 // ServeHTTP answers one request.
