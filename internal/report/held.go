@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/duckdb/duckdb-go/v2"
+
 	"github.com/athenatrail/athenatrail"
 )
 
@@ -92,44 +94,115 @@ func Hold(ctx context.Context, lake, file string, zone *time.Location, patient b
 	if err != nil {
 		return false, fmt.Errorf("hold roll-ups of %s: %w", lake, err)
 	}
+	days, kept, err := heldDays(ctx, file, zone, files)
+	if err != nil {
+		return false, fmt.Errorf("hold roll-ups of %s: %w", lake, err)
+	}
+	if kept && len(days) == 0 {
+		return false, nil
+	}
+	if len(days) > maxHeldAtOnce && !patient {
+		return false, fmt.Errorf("hold roll-ups of %s: %w", lake, ErrMuch)
+	}
 	next, err := os.CreateTemp(filepath.Dir(file), ".held-*")
 	if err != nil {
 		return false, fmt.Errorf("hold roll-ups of %s: %w", lake, err)
 	}
 	defer os.Remove(next.Name())
 	defer os.Remove(next.Name() + ".wal")
-	copied := copyInto(next, file)
-	if err := next.Close(); err != nil {
-		return false, fmt.Errorf("hold roll-ups of %s: %w", lake, err)
+	if kept {
+		err = copyFrom(next, file)
 	}
-	changed, err = holdIn(ctx, lake, next.Name(), zone, files, patient)
-	if err != nil && copied && !errors.Is(err, ErrMuch) && ctx.Err() == nil {
-		if err = os.Remove(next.Name()); err == nil {
-			changed, err = holdIn(ctx, lake, next.Name(), zone, files, patient)
-		}
+	err = errors.Join(err, next.Close())
+	if err == nil && !kept {
+		err = os.Remove(next.Name()) // DuckDB makes a file that is not there, and takes no empty one
 	}
-	if err == nil && changed {
+	if err == nil {
+		err = holdIn(ctx, lake, next.Name(), zone, files, days, kept)
+	}
+	if err == nil {
 		err = os.Rename(next.Name(), file)
 	}
 	if err != nil {
 		return false, fmt.Errorf("hold roll-ups of %s: %w", lake, err)
 	}
-	return changed, nil
+	return true, nil
 }
 
-// copyInto copies what is held already, and reports whether there is any. An
-// empty file is none to DuckDB.
-func copyInto(to *os.File, file string) bool {
+func copyFrom(to *os.File, file string) error {
 	from, err := os.Open(file)
-	if err == nil {
-		defer from.Close()
-		_, err = io.Copy(to, from)
-	}
 	if err != nil {
-		os.Remove(to.Name())
-		return false
+		return err
 	}
-	return true
+	defer from.Close()
+	_, err = io.Copy(to, from)
+	return err
+}
+
+// heldDays returns the days of the lake that a file does not hold as they are,
+// in order, and whether the file can be kept for the others: it is there, of
+// this version and whole.
+func heldDays(ctx context.Context, file string, zone *time.Location, files map[athenatrail.Date]string) (days []athenatrail.Date, kept bool, err error) {
+	had, err := heldFiles(ctx, file, zone)
+	if ctx.Err() != nil {
+		return nil, false, ctx.Err()
+	}
+	kept = err == nil
+	for day, is := range files {
+		if had[day] != is {
+			days = append(days, day)
+		}
+	}
+	for day := range had {
+		if files[day] == "" {
+			days = append(days, day)
+		}
+	}
+	slices.Sort(days)
+	return days, kept, nil
+}
+
+// heldFiles returns of which files of the lake a file's days were made.
+func heldFiles(ctx context.Context, file string, zone *time.Location) (map[athenatrail.Date]string, error) {
+	if _, err := os.Stat(file); err != nil {
+		return nil, err
+	}
+	connector, err := duckdb.NewConnector(":memory:?"+settings(Options{Threads: 1}, filepath.Dir(file)), nil)
+	if err != nil {
+		return nil, err
+	}
+	db := sql.OpenDB(connector)
+	defer db.Close()
+	if _, err := db.ExecContext(ctx, "ATTACH "+quote(filepath.ToSlash(file))+" AS held (READ_ONLY)"); err != nil {
+		return nil, err
+	}
+	var version string
+	if err := db.QueryRowContext(ctx, "SELECT version FROM held.usage_version").Scan(&version); err != nil {
+		return nil, err
+	}
+	if version != heldVersion(zone) {
+		return nil, fmt.Errorf("version %s", version)
+	}
+	rows, err := db.QueryContext(ctx, "SELECT day, files FROM held.usage_files")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	had := map[athenatrail.Date]string{}
+	for rows.Next() {
+		var day athenatrail.Date
+		var files string
+		if err := rows.Scan(&day, &files); err != nil {
+			return nil, err
+		}
+		had[day] = files
+	}
+	return had, rows.Err()
+}
+
+// heldVersion is what a file has to say of itself.
+func heldVersion(zone *time.Location) string {
+	return heldFormat + " " + zone.String() + " " + strings.Join(append(rollupKeys(), heldSums()...), " ")
 }
 
 // rollupFiles returns, for each day, a text that changes when the day's files
@@ -185,101 +258,54 @@ func (h *holder) do(format string, args ...any) error {
 	return oneLine(err)
 }
 
-func holdIn(ctx context.Context, lake, file string, zone *time.Location, files map[athenatrail.Date]string, patient bool) (changed bool, err error) {
+func holdIn(ctx context.Context, lake, file string, zone *time.Location, files map[athenatrail.Date]string, days []athenatrail.Date, kept bool) error {
 	d, err := start(ctx, lake, Options{TimeZone: zone, MemoryLimit: "512MB", Threads: 1})
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer d.Close()
 	d.db.SetMaxOpenConns(1) // temporary tables are of one connection
 	h := &holder{ctx, d.db, zone}
 	if err := h.do("ATTACH %s AS held", quote(filepath.ToSlash(file))); err != nil {
-		return false, err
+		return err
 	}
-	had, err := h.had()
-	if err != nil {
-		return false, err
-	}
-	var days []athenatrail.Date
-	for day, print := range files {
-		if had[day] != print {
-			days = append(days, day)
+	if !kept {
+		if err := h.create(); err != nil {
+			return err
 		}
 	}
-	for day := range had {
-		if files[day] == "" {
-			days = append(days, day)
-		}
-	}
-	if len(days) == 0 {
-		return false, nil
-	}
-	if len(days) > maxHeldAtOnce && !patient {
-		return false, ErrMuch
-	}
-	slices.Sort(days)
 	for len(days) > 0 {
 		n := 1
 		for n < len(days) && n < heldRun && days[n] == days[n-1]+1 {
 			n++
 		}
 		if err := h.replace(days[:n], files); err != nil {
-			return false, err
+			return err
 		}
 		days = days[n:]
 	}
 	if err := h.do("CHECKPOINT held"); err != nil {
-		return false, err
+		return err
 	}
-	return true, h.do("DETACH held")
+	return h.do("DETACH held")
 }
 
-// had returns of which files the held days were made. Where the file is new it
-// makes the tables.
-func (h *holder) had() (map[athenatrail.Date]string, error) {
-	version := heldFormat + " " + h.zone.String()
-	var tables int
-	if err := h.db.QueryRowContext(h.ctx, "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'held'").Scan(&tables); err != nil {
-		return nil, oneLine(err)
-	}
-	if tables == 0 {
-		keys, sums := strings.Join(rollupKeys(), ", "), strings.Join(heldSums(), ", ")
-		for _, s := range []string{
-			"CREATE TABLE held.usage_version AS SELECT " + quote(version) + " AS version",
-			"CREATE TABLE held.usage_files (day INTEGER, files VARCHAR)",
-			"CREATE TABLE held.usage_keys AS SELECT CAST(0 AS INTEGER) AS key_id, " + keys + " FROM usage_rollup WHERE false",
-			"CREATE TABLE held.usage_slots AS SELECT slot AS moment, slot, CAST(0 AS INTEGER) AS key_id, " + sums + " FROM usage_rollup WHERE false",
-			"CREATE TABLE held.usage_days AS SELECT moment, slot, key_id, " + summed(heldSums()) + " FROM held.usage_slots GROUP BY moment, slot, key_id",
-			"CREATE TABLE held.usage_months AS SELECT * FROM held.usage_days",
-		} {
-			if err := h.do("%s", s); err != nil {
-				return nil, err
-			}
+// create makes the tables.
+func (h *holder) create() error {
+	keys, sums := strings.Join(rollupKeys(), ", "), strings.Join(heldSums(), ", ")
+	for _, s := range []string{
+		"CREATE TABLE held.usage_version AS SELECT " + quote(heldVersion(h.zone)) + " AS version",
+		"CREATE TABLE held.usage_files (day INTEGER, files VARCHAR)",
+		"CREATE TABLE held.usage_keys AS SELECT CAST(0 AS INTEGER) AS key_id, " + keys + " FROM usage_rollup WHERE false",
+		"CREATE TABLE held.usage_slots AS SELECT slot AS moment, slot, CAST(0 AS INTEGER) AS key_id, " + sums + " FROM usage_rollup WHERE false",
+		"CREATE TABLE held.usage_days AS SELECT moment, slot, key_id, " + summed(heldSums()) + " FROM held.usage_slots GROUP BY moment, slot, key_id",
+		"CREATE TABLE held.usage_months AS SELECT * FROM held.usage_days",
+	} {
+		if err := h.do("%s", s); err != nil {
+			return err
 		}
-		return nil, nil
 	}
-	var is string
-	if err := h.db.QueryRowContext(h.ctx, "SELECT version FROM held.usage_version").Scan(&is); err != nil {
-		return nil, oneLine(err)
-	}
-	if is != version {
-		return nil, fmt.Errorf("it is of another version: %s", is)
-	}
-	rows, err := h.db.QueryContext(h.ctx, "SELECT day, files FROM held.usage_files")
-	if err != nil {
-		return nil, oneLine(err)
-	}
-	defer rows.Close()
-	had := map[athenatrail.Date]string{}
-	for rows.Next() {
-		var day athenatrail.Date
-		var files string
-		if err := rows.Scan(&day, &files); err != nil {
-			return nil, oneLine(err)
-		}
-		had[day] = files
-	}
-	return had, oneLine(rows.Err())
+	return nil
 }
 
 // replace holds days anew that follow each other.
