@@ -36,7 +36,7 @@ func (a *app) ddl(ctx context.Context, engine string) error {
 	}
 	var has func(string) bool
 	if setup.IsS3(e.Lake) {
-		has = func(table string) bool { return hasTable(ctx, l, table) }
+		has = func(folder string) bool { return hasFiles(ctx, l, folder) }
 	}
 	text, err := report.DDL(engine, e.Lake, has)
 	if err != nil {
@@ -46,15 +46,10 @@ func (a *app) ddl(ctx context.Context, engine string) error {
 	return err
 }
 
-// hasTable tells whether a table or fact has any file.
-func hasTable(ctx context.Context, l *lake.Lake, name string) bool {
-	for _, prefix := range []string{"tables/" + name + "_open/", "facts/" + name + "/"} {
-		for file, err := range l.List(ctx, prefix) {
-			if err == nil && strings.HasSuffix(file.Key, ".parquet") {
-				return true
-			}
-			break
-		}
+// hasFiles tells whether a folder of the lake has any file.
+func hasFiles(ctx context.Context, l *lake.Lake, folder string) bool {
+	for file, err := range l.List(ctx, folder+"/") {
+		return err == nil && strings.HasSuffix(file.Key, ".parquet")
 	}
 	return false
 }

@@ -49,7 +49,7 @@ func TestDDL(t *testing.T) {
 		t.Errorf("%d rows, %v", n, err)
 	}
 
-	onS3, err := DDL("duckdb", "s3://bucket/it's/lake/", func(table string) bool { return table == "activity" })
+	onS3, err := DDL("duckdb", "s3://bucket/it's/lake/", func(folder string) bool { return folder == "tables/activity_open" })
 	if err != nil {
 		t.Fatal(err)
 	}

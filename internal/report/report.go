@@ -49,6 +49,7 @@ type Options struct {
 // A DB is an open lake. It is safe for concurrent use.
 type DB struct {
 	db   *sql.DB
+	at   location
 	zone *time.Location
 	temp string
 	held bool // roll-ups are held
@@ -67,10 +68,6 @@ func start(ctx context.Context, lake string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open lake %s: %w", lake, err)
 	}
-	statements, err := viewStatements(lake, func(t table) (bool, error) { return t.present(lake) })
-	if err != nil {
-		return nil, fmt.Errorf("open lake %s: %w", lake, err)
-	}
 	temp, err := os.MkdirTemp(o.TempDir, "athenatrail-")
 	if err != nil {
 		return nil, fmt.Errorf("open lake %s: make a folder for DuckDB to spill into: %w", lake, err)
@@ -83,6 +80,15 @@ func start(ctx context.Context, lake string, o Options) (*DB, error) {
 	d := &DB{db: sql.OpenDB(connector), zone: o.TimeZone, temp: temp}
 	if d.zone == nil {
 		d.zone = time.UTC
+	}
+	d.at, err = boundaryOf(ctx, d.db, lake)
+	var statements []string
+	if err == nil {
+		statements, err = viewStatements(d.at, func(t table) (bool, bool, error) { return t.present(lake) })
+	}
+	if err != nil {
+		d.Close()
+		return nil, fmt.Errorf("open lake %s: %w", lake, err)
 	}
 	for _, s := range append(statements, "SET GLOBAL TimeZone = 'UTC'") {
 		if _, err := d.db.ExecContext(ctx, s); err != nil {
@@ -143,9 +149,12 @@ func settings(o Options, temp string) string {
 // tables' files. DuckDB has folders that may be read and written, or none, so
 // that nothing is written is the work of [guard].
 func lockdown(lake string) []string {
-	folders := make([]string, len(tables))
-	for i, t := range tables {
-		folders[i] = quote(lake + "/" + t.folder)
+	var folders []string
+	for _, t := range tables {
+		folders = append(folders, quote(lake+"/"+t.folder))
+		if t.closed != "" {
+			folders = append(folders, quote(lake+"/"+t.closed))
+		}
 	}
 	return []string{
 		"SET allowed_directories = [" + strings.Join(folders, ", ") + "]",

@@ -69,14 +69,10 @@ func OpenScoped(ctx context.Context, lake string, o Options, s Scope) (*DB, erro
 	if o.Held != "" {
 		err = d.attach(ctx, o.Held)
 	}
-	var path string
 	if err == nil {
-		path, err = lakePath(lake)
+		err = s.rule(ctx, d)
 	}
-	if err == nil {
-		err = s.rule(ctx, d, path)
-	}
-	for _, statement := range lockdown(path) {
+	for _, statement := range lockdown(d.at.path) {
 		if err == nil {
 			_, err = d.db.ExecContext(ctx, statement)
 		}
@@ -89,17 +85,13 @@ func OpenScoped(ctx context.Context, lake string, o Options, s Scope) (*DB, erro
 }
 
 // rule makes the SQL views show what the scope lets be seen.
-func (s Scope) rule(ctx context.Context, d *DB, path string) error {
+func (s Scope) rule(ctx context.Context, d *DB) error {
 	if s.Whole() && !s.HideSQL {
 		return nil
 	}
 	for _, t := range tables {
-		body := t.empty()
-		present, err := t.present(path)
-		if err == nil && present {
-			body = t.source(path)
-		}
-		if body = s.restrict(t, body); err == nil && body != "" {
+		open, closed, err := t.present(d.at.path)
+		if body := s.restrict(t, t.source(d.at, open, closed)); err == nil && body != "" {
 			_, err = d.db.ExecContext(ctx, "CREATE OR REPLACE VIEW "+t.name+" AS\n"+body)
 		}
 		if err != nil {

@@ -306,7 +306,7 @@ func (x *snapshot) countStale(ctx context.Context, settings *derive.Settings) {
 		if err != nil {
 			return
 		}
-		with, err := lake.DerivedWith(ctx, x.lake, lake.QueryExecutions, file.Partition)
+		with, err := file.DerivedWith(ctx, x.lake, lake.QueryExecutions)
 		if err != nil {
 			continue // replaced meanwhile: the next snapshot counts again
 		}
