@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/athenatrail/athenatrail"
+	"github.com/athenatrail/athenatrail/internal/format"
 )
 
 // A statement is a view's SELECT for one set of parameters, with the values
@@ -59,8 +60,12 @@ var ladder = []string{
 type page struct {
 	View    View
 	Rollup  bool
+	Held    bool // the roll-ups are held
+	ByUnit  bool // the rows of base are asked for by day, hour or month
 	SQLOnly bool
 	Buckets []latencyBucket
+
+	Latencies bool // the view has percentiles
 
 	Since, From, To           string // TIMESTAMP literals; Since begins the window before
 	FirstDay, LastDay         string // DATE literals, with slack
@@ -78,7 +83,9 @@ type page struct {
 	Ranked     string
 	Limit      string
 	Top        int
-	since, to  time.Time
+	since      time.Time
+	from, to   time.Time
+	zone       *time.Location
 	argument   string
 	conditions []Condition
 	partitions []PartitionColumn
@@ -97,6 +104,15 @@ func (p *page) AndWhere() string {
 	}
 	return "\n        AND " + text
 }
+
+// A weighed is a page with the relation whose rows usage is made of.
+type weighed struct {
+	*page
+	Relation string
+}
+
+// Of returns the page with a relation.
+func (p *page) Of(relation string) weighed { return weighed{p, relation} }
 
 // Argument binds what the view was asked about.
 func (p *page) Argument() string {
@@ -124,8 +140,9 @@ func (p *page) KeysButCurrency() []string {
 	return slices.DeleteFunc(rollupKeys(), func(k string) bool { return k == "currency" })
 }
 
-// render checks the parameters and writes the view's statement.
-func render(v View, p Params, zone *time.Location) (statement, error) {
+// render checks the parameters and writes the view's statement. Held says that
+// there are held roll-ups.
+func render(v View, p Params, zone *time.Location, held bool) (statement, error) {
 	v, err := prepare(v, p)
 	if err != nil {
 		return statement{}, err
@@ -133,7 +150,7 @@ func render(v View, p Params, zone *time.Location) (statement, error) {
 	pg := &page{
 		View: v, Buckets: latencyBuckets, Plain: plainKeys(v.By), conditions: p.Where,
 		Ranked: ranked(p, v.By), Top: p.Limit, Extra: v.extra, SQLOnly: v.sqlOnly, argument: p.Arg, partitions: p.PartitionColumns,
-		prices: p.Prices,
+		prices: p.Prices, Latencies: slices.ContainsFunc(v.Columns, func(c format.Column) bool { return c.Name == p50.Name }),
 	}
 	if p.Limit > 0 {
 		pg.Limit = fmt.Sprintf("LIMIT %d", p.Limit+1) // one more tells that there are more
@@ -162,7 +179,9 @@ func render(v View, p Params, zone *time.Location) (statement, error) {
 	pg.FirstDay, pg.LastDay = date(since.UTC().Add(-slack)), date(p.To.UTC().Add(slack))
 	pg.FirstTextDay, pg.LastTextDay = date(since.UTC().Add(-2*slack)), date(p.To.UTC().Add(2*slack))
 
-	pg.since, pg.to = since, p.To
+	pg.ByUnit = pg.Calendar != "" && v.Name != "overview"
+	pg.Held = held && pg.Rollup && v.source != "tables"
+	pg.since, pg.from, pg.to, pg.zone = since, p.From, p.To, zone
 	pg.FirstSparkDay, pg.LastSparkDay = pg.DaysBefore(sparkDays), date(p.To.UTC().AddDate(0, 0, sparkDays))
 	pg.AsOf = pg.To
 	if !p.CompleteTo.IsZero() {
@@ -297,7 +316,6 @@ var templates = template.Must(template.New("views").Funcs(template.FuncMap{
 	"change":     changePercent,
 	"amounts":    rankingAmounts,
 	"measures":   rankingMeasures,
-	"counted":    counted,
 	"lowestRung": lowestRung,
 	"several":    several,
 	"each":       each,
@@ -332,10 +350,25 @@ func paid(keys []string) string {
 	return fmt.Sprintf("\n    SELECT usage.*, coalesce(own_currency, min(own_currency) OVER (%s)) AS currency FROM usage\n", partition)
 }
 
+// Dated returns the join of rows, which stand as paid, with a relation of days or
+// other units, by its columns of where they begin and end. The moments of a roll-up are few: each finds its
+// unit once, and not each row. A join by comparing is what an engine is slowest
+// at.
+func (p *page) Dated(rows, units, starts, stops string) string {
+	if !p.Rollup {
+		return fmt.Sprintf("JOIN %s AS d ON paid.moment >= d.%s AND paid.moment < d.%s", units, starts, stops)
+	}
+	return fmt.Sprintf(`JOIN (
+        SELECT m.moment AS dated, u.*
+        FROM (SELECT DISTINCT moment FROM %s) AS m
+        JOIN %s AS u ON m.moment >= u.%s AND m.moment < u.%s
+    ) AS d ON d.dated = paid.moment`, rows, units, starts, stops)
+}
+
 // unlessUnknown returns a sum over the rows for which when holds, NULL where
 // there were executions and nothing is known of any: unknown is not zero.
 func unlessUnknown(column, when string) string {
-	return fmt.Sprintf("CASE WHEN sum(executions) FILTER (WHERE %[2]s) > 0 AND coalesce(sum(known) FILTER (WHERE %[2]s), 0) = 0 THEN NULL ELSE coalesce(CAST(sum(%[1]s) FILTER (WHERE %[2]s) AS BIGINT), 0) END", column, when)
+	return fmt.Sprintf("CASE WHEN sum(CASE WHEN %[2]s THEN executions END) > 0 AND coalesce(sum(CASE WHEN %[2]s THEN known END), 0) = 0 THEN NULL ELSE coalesce(CAST(sum(CASE WHEN %[2]s THEN %[1]s END) AS BIGINT), 0) END", column, when)
 }
 
 // several returns a group's value of a column in the window, or that it has
@@ -377,54 +410,15 @@ func rankingAmounts(group, total string) string {
 	}, ",\n    ")
 }
 
-// rankingMeasures returns the columns of [measures] likewise, of a relation
-// that [counted] made.
+// rankingMeasures returns the columns of [measures] likewise, with latencies for
+// its percentiles.
 func rankingMeasures(group, total string) string {
 	g := group + "."
 	return strings.Join([]string{
 		rankingAmounts(group, total),
 		percent(g+"reused", g+"executions") + " AS reused_percent",
-		percentile(50, g) + " AS p50_ms",
-		percentile(95, g) + " AS p95_ms",
+		g + latencies,
 	}, ",\n    ")
-}
-
-// countBlock is how many buckets [counted] sums at a time.
-const countBlock = 8
-
-// counted returns two relations over the named one: within blocks, then over
-// all, how many executions took at most each bucket's time. In two steps it is
-// a quarter of the terms, which an engine takes long to plan.
-func counted(relation string) string {
-	column := func(prefix string, k int) string { return fmt.Sprintf("%s_%02d", prefix, k) }
-	var blocks, all []string
-	for k := 1; k <= athenatrail.LatencyBuckets; k++ {
-		first := (k-1)/countBlock*countBlock + 1
-		var within, offset []string
-		for i := first; i <= k; i++ {
-			within = append(within, column("latency", i))
-		}
-		for end := countBlock; end < first; end += countBlock {
-			offset = append(offset, column("block", end))
-		}
-		blocks = append(blocks, strings.Join(within, " + ")+" AS "+column("block", k))
-		all = append(all, strings.Join(append(offset, column("block", k)), " + ")+" AS "+column("upto", k))
-	}
-	return fmt.Sprintf("%[1]s_blocks AS (\n    SELECT %[1]s.*,\n        %[2]s\n    FROM %[1]s\n),\n%[1]s_counted AS (\n    SELECT %[1]s_blocks.*,\n        %[3]s\n    FROM %[1]s_blocks\n)",
-		relation, strings.Join(blocks, ",\n        "), strings.Join(all, ",\n        "))
-}
-
-// percentile returns the upper edge of the latency bucket that holds the rank,
-// the smallest whole number that is at least p percent of all.
-func percentile(p int, group string) string {
-	all := fmt.Sprintf("%supto_%02d", group, athenatrail.LatencyBuckets)
-	var b strings.Builder
-	fmt.Fprintf(&b, "CASE WHEN %s = 0 THEN NULL", all)
-	for _, l := range latencyBuckets {
-		fmt.Fprintf(&b, "\n        WHEN %supto_%02d * 100 >= %s * %d THEN CAST(%d AS BIGINT)", group, l.K, all, p, l.Edge)
-	}
-	b.WriteString(" END")
-	return b.String()
 }
 
 // lowestRung returns the rung furthest down the ladder among a group's

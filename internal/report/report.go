@@ -40,6 +40,10 @@ type Options struct {
 	Threads     int    // zero is one per core
 	MemoryLimit string // such as 2GB; empty is 1GB. Beyond it DuckDB spills into TempDir
 	TempDir     string // empty is the system's
+
+	// Held is a file that [Hold] made of this lake and time zone, which the
+	// views of usage then read; empty is none.
+	Held string
 }
 
 // A DB is an open lake. It is safe for concurrent use.
@@ -48,12 +52,18 @@ type DB struct {
 	at   location
 	zone *time.Location
 	temp string
+	held bool // roll-ups are held
 }
 
 // Open opens the lake in a folder. Tables without files are empty, so a folder
 // with nothing in it opens; one that is not there is an error that wraps
 // [os.ErrNotExist].
 func Open(ctx context.Context, lake string, o Options) (*DB, error) {
+	return OpenScoped(ctx, lake, o, Scope{})
+}
+
+// start opens the lake in a folder, and leaves open what a statement may do.
+func start(ctx context.Context, lake string, o Options) (*DB, error) {
 	lake, err := lakePath(lake)
 	if err != nil {
 		return nil, fmt.Errorf("open lake %s: %w", lake, err)
@@ -80,7 +90,7 @@ func Open(ctx context.Context, lake string, o Options) (*DB, error) {
 		d.Close()
 		return nil, fmt.Errorf("open lake %s: %w", lake, err)
 	}
-	for _, s := range append(statements, lockdown(lake)...) {
+	for _, s := range append(statements, "SET GLOBAL TimeZone = 'UTC'") {
 		if _, err := d.db.ExecContext(ctx, s); err != nil {
 			d.Close()
 			return nil, fmt.Errorf("open lake %s: %w", lake, oneLine(err))
@@ -147,7 +157,6 @@ func lockdown(lake string) []string {
 		}
 	}
 	return []string{
-		"SET GLOBAL TimeZone = 'UTC'",
 		"SET allowed_directories = [" + strings.Join(folders, ", ") + "]",
 		"SET enable_external_access = false",
 		"SET lock_configuration = true",

@@ -85,6 +85,7 @@ type Server struct {
 	clients  *clients
 	sessions *sessions
 	signIn   *signIn // nil without OpenID Connect
+	recent   recent
 	slots    chan struct{}
 	handler  http.Handler
 }
@@ -116,7 +117,7 @@ func New(o Options) (*Server, error) {
 	if err := o.Auth.check(); err != nil {
 		return nil, err
 	}
-	s := &Server{o: o, lake: &lakes{o: o.Lake}, metrics: newMetrics(), clients: newClients(), sessions: newSessions(o.now), slots: make(chan struct{}, o.Queries)}
+	s := &Server{o: o, lake: newLakes(o.Lake, o.Log), metrics: newMetrics(), clients: newClients(), sessions: newSessions(o.now), slots: make(chan struct{}, o.Queries)}
 	if o.Auth.OIDC.Issuer != "" {
 		s.signIn = newSignIn(o.Auth.OIDC, o.now)
 	}
@@ -125,6 +126,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s.library = s.assets.has(libraryFile)
+	s.lake.warm = s.again
 	s.handler = s.routes()
 	return s, nil
 }

@@ -19,17 +19,16 @@ used AS (
         {{template "latencies" .}}
     FROM paid
 {{- if .Calendar}}
-    JOIN calendar AS c ON paid.moment >= c.starts AND paid.moment < c.stops
+    {{.Dated "paid" "calendar" "starts" "stops"}}
 {{- end}}
     WHERE ranked
     GROUP BY {{join .View.By}}, currency
     HAVING count(CASE WHEN cur THEN 1 END) > 0
-),
-{{counted "used"}}
+)
 SELECT {{range .View.By}}u.{{.}}, {{end}}u.people, u.databases,
     {{measures "u" "total"}},
     u.sessions, u.dpu_ms, u.last_seen
-FROM used_counted AS u
+FROM used AS u
 LEFT JOIN total ON total.currency = u.currency
 ORDER BY {{if .Calendar}}u.{{.Calendar}}, {{end}}u.cost DESC NULLS LAST, u.data_scanned_bytes DESC, u.executions DESC
     {{- range .View.By}}, u.{{.}} NULLS LAST{{end}}, u.currency NULLS LAST
