@@ -172,6 +172,9 @@ func usedText(x *athenatrail.LimitAction) any {
 		scale = 10_000
 	}
 	amount := limit.Amount{Measure: measure, Unit: x.Unit}
+	if n := int64(x.Allowed); measure == limit.ScannedBytes && n%1_000_000 != 0 && n%(1<<20) == 0 {
+		amount.Unit = "MiB" // it was allowed in such units
+	}
 	return amount.Format(int64(x.Used*scale)) + " of " + amount.Format(int64(x.Allowed*scale))
 }
 
