@@ -78,6 +78,9 @@ func (a *app) limitsApply(ctx context.Context, names []string, dryRun bool) erro
 	for _, text := range result.Told {
 		a.say("warning", errors.New(text))
 	}
+	for _, text := range o.Report.Idle {
+		a.say("warning", fmt.Errorf("%s matches nobody in the days that were read", text))
+	}
 	for _, problem := range result.Notice.Problems {
 		a.say("warning", problem)
 	}
