@@ -78,6 +78,9 @@ func (a *app) limitsApply(ctx context.Context, names []string, dryRun bool) erro
 	for _, text := range result.Told {
 		a.say("warning", errors.New(text))
 	}
+	for _, text := range o.Report.Idle {
+		a.say("warning", fmt.Errorf("%s matches nobody in the days that were read", text))
+	}
 	for _, problem := range result.Notice.Problems {
 		a.say("warning", problem)
 	}
@@ -172,6 +175,9 @@ func usedText(x *athenatrail.LimitAction) any {
 		scale = 10_000
 	}
 	amount := limit.Amount{Measure: measure, Unit: x.Unit}
+	if n := int64(x.Allowed); measure == limit.ScannedBytes && n%1_000_000 != 0 && n%(1<<20) == 0 {
+		amount.Unit = "MiB" // it was allowed in such units
+	}
 	return amount.Format(int64(x.Used*scale)) + " of " + amount.Format(int64(x.Allowed*scale))
 }
 

@@ -3,6 +3,7 @@ package enforce
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -525,4 +526,36 @@ func TestNobodyIsTold(t *testing.T) {
 	w.says(w.apply(), "notify failed the lake is full")
 	w.teller.fail = nil
 	w.says(w.apply(), "notify done")
+}
+
+// TestHostileNames: what a trail says of principals and work groups gets into no
+// call that AWS would not take, and a session's name into a policy as itself.
+func TestHostileNames(t *testing.T) {
+	w := newWorld(t, people("enforce", "100%: block"), groupLimit("group", "100%: block")).withIAM("Analyst")
+	w.query("q1", w.who("star", assumed("Analyst", "*")), time.Hour, 200e9, false)
+	for i, arn := range []string{
+		"arn:aws:sts::" + account + ":assumed-role/../x/rosa", "arn:aws:sts::1:assumed-role/Analyst/rosa", "arn:evil\n:sts::" + account + ":assumed-role/Analyst/rosa",
+		"arn:aws:iam::" + account + ":user/a b", "arn:aws:iam::" + account + ":root", "arn:aws:sts::" + account + ":federated-user/rosa", "nonsense",
+	} {
+		who := w.who(fmt.Sprint("person", i), assumed("Analyst", "x"))
+		who.PrincipalARN = arn
+		w.query(fmt.Sprint("h", i), who, time.Hour, 200e9, false)
+	}
+	w.query("g1", w.who("ines", assumed("Analyst", "ines")), time.Hour, 120e9, false).WorkGroupName = "../*"
+	w.groups = []athenaapitest.WorkGroup{{Name: "analysts"}}
+	blocked := 0
+	for _, a := range w.apply().Done {
+		if a.Action == athenatrail.ActBlock && a.Outcome == athenatrail.OutcomeDone {
+			blocked++
+		}
+		if a.Outcome == athenatrail.OutcomeFailed {
+			t.Errorf("%s of %s was tried: %s", a.Action, a.Target, a.Message)
+		}
+	}
+	if policy := w.inline("Analyst"); blocked != 2 || w.may(policy, "*", w.now) || w.may(policy, "ines", w.now) || !w.may(policy, "rosa", w.now) {
+		t.Errorf("%d are blocked: %s", blocked, policy)
+	}
+	for p := range lake.Verify(t.Context(), w.lake, "facts/limit_actions") {
+		t.Errorf("verify: %s", p)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -203,10 +204,8 @@ func rows[T any](ctx context.Context, l *lake.Lake, table lake.Dataset, first, l
 // take adds a row to what is behind its subject.
 func (r *run) take(s *searched, p athenatrail.Partition, x *row) {
 	key := x.key()
-	runs := x.runs() && p.Date >= s.recent
-	inWindow := !key.Slot.Before(s.from) && key.Slot.Before(s.until)
-	if !inWindow && !runs {
-		return
+	if key.Slot.Before(s.from) || !key.Slot.Before(s.until) {
+		return // it counts for another window
 	}
 	subject, ok := s.picker.Pick(&key, x.TablesAccessed)
 	f := s.wanted[subject]
@@ -214,7 +213,7 @@ func (r *run) take(s *searched, p athenatrail.Partition, x *row) {
 		return
 	}
 	by := r.judge(s.limit, x)
-	if runs {
+	if x.runs() && p.Date >= s.recent {
 		f.running = append(f.running, running{x.spark, x.AccountID, x.RegionName, cmp.Or(x.session, x.QueryExecutionID), by.stop})
 	}
 	if p.Date >= s.recent && by.principal != nil && len(f.principals) < mostPrincipals {
@@ -226,7 +225,7 @@ func (r *run) take(s *searched, p athenatrail.Partition, x *row) {
 			}
 		}
 	}
-	if s.queries && inWindow && x.QueryExecutionID != "" {
+	if s.queries && x.QueryExecutionID != "" {
 		f.top = append(f.top, Query{
 			ID: x.QueryExecutionID, Account: x.AccountID, Region: x.RegionName, Person: x.Person, At: x.SubmissionDateTime,
 			Bytes: x.DataScannedBytes, Cost: x.Cost, Currency: x.Currency, Millis: x.TotalMillis,
@@ -334,6 +333,15 @@ func accountOf(x *row) string {
 	return x.AccountID
 }
 
+// What comes out of a trail and gets into a call has the form that AWS gives it
+// (API reference of IAM, RoleName and UserName; of Athena, WorkGroup).
+var (
+	partitionForm = regexp.MustCompile(`^aws(-[a-z]+)*$`)
+	accountForm   = regexp.MustCompile(`^[0-9]{12}$`)
+	nameForm      = regexp.MustCompile(`^[\w+=,.@-]{1,64}$`)
+	groupForm     = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,128}$`)
+)
+
 // principalOf returns the principal of a row that a policy can block, or why
 // there is none.
 func principalOf(x *row) (*standing.Principal, string) {
@@ -343,11 +351,14 @@ func principalOf(x *row) (*standing.Principal, string) {
 	}
 	p := &standing.Principal{Partition: parts[1], Account: parts[4]}
 	kind, rest, _ := strings.Cut(parts[5], "/")
+	if !partitionForm.MatchString(p.Partition) || !accountForm.MatchString(p.Account) {
+		return nil, "the ARN of its principal is not one of AWS's"
+	}
 	switch {
 	case parts[2] == "sts" && kind == "assumed-role":
 		name, session, ok := strings.Cut(rest, "/")
-		if !ok || name == "" || session == "" {
-			return nil, "the ARN of its principal has no session"
+		if !ok || session == "" || !nameForm.MatchString(name) {
+			return nil, "the ARN of its principal has no session, or no name that IAM takes"
 		}
 		if x.PersonSource == athenatrail.SourceIdentityCenter && !strings.HasPrefix(name, "AWSReservedSSO_") {
 			return nil, "it came through an application of Identity Center: there is no session of its own to block"
@@ -362,6 +373,9 @@ func principalOf(x *row) (*standing.Principal, string) {
 		p.Kind, p.Name = kindUser, rest[at+1:]
 		if at >= 0 {
 			p.Path = "/" + rest[:at+1]
+		}
+		if !nameForm.MatchString(p.Name) {
+			return nil, "the ARN of its principal has no name that IAM takes"
 		}
 		return p, ""
 	case parts[2] == "iam" && parts[5] == "root":

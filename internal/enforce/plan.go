@@ -235,6 +235,9 @@ func (p *plan) acts(r *run, s *standing.State, x *reached) {
 	if st.Protected != "" {
 		spareAll = "protected by " + st.Protected
 	}
+	if st.Limit.Per == limit.PerWorkGroup && !groupForm.MatchString(st.Subject.Name) {
+		spareAll = "it is not the name of a work group"
+	}
 	group := "arn:" + partitionOf(st.Subject.Region) + ":athena:" + st.Subject.Region + ":" + st.Subject.Account + ":workgroup/" + st.Subject.Name
 	switch {
 	case t.Action == limit.Cutoff:

@@ -190,6 +190,7 @@ func TestEveryFieldDecides(t *testing.T) {
 	everyFieldDecides(t, lake.RoleSessions, athenatrail.RoleSession{Issued: noon})
 	everyFieldDecides(t, lake.DataAccess, athenatrail.DataAccess{Time: noon})
 	everyFieldDecides(t, lake.References, athenatrail.Reference{})
+	everyFieldDecides(t, lake.LimitActions, athenatrail.LimitAction{Time: noon, WindowStart: noon})
 }
 
 func everyFieldDecides[T any](t *testing.T, f *lake.Fact[T], row T) {
@@ -209,6 +210,10 @@ func everyFieldDecides[T any](t *testing.T, f *lake.Fact[T], row T) {
 			*x = new(bool)
 		case *[]string:
 			*x = []string{}
+		case *int32:
+			*x = 1
+		case *float64:
+			*x = 0.5
 		case *time.Time:
 			*x = noon.Add(time.Millisecond)
 		default:
@@ -269,6 +274,8 @@ func TestBetter(t *testing.T) {
 	stays(t, lake.QueryTexts, "the greater probe", athenatrail.QueryText{Probe: &yes}, athenatrail.QueryText{Probe: &no})
 	stays(t, lake.RoleSessions, "issued first", athenatrail.RoleSession{Issued: noon, EventID: "b"}, athenatrail.RoleSession{Issued: noon.Add(time.Second), EventID: "a"})
 	stays(t, lake.RoleSessions, "the smaller event id", athenatrail.RoleSession{Issued: noon, EventID: "a"}, athenatrail.RoleSession{Issued: noon, EventID: "b", Caller: "longer"})
+	stays(t, lake.LimitActions, "what came of it beats that it was begun", athenatrail.LimitAction{Time: noon, WindowStart: noon, Outcome: "failed"},
+		athenatrail.LimitAction{Time: noon, WindowStart: noon, Outcome: "begun", Message: "longer"})
 	stays(t, lake.DataAccess, "the first time", athenatrail.DataAccess{Time: noon}, athenatrail.DataAccess{Time: noon.Add(time.Second), Principal: "p"})
 }
 
