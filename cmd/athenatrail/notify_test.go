@@ -96,7 +96,7 @@ func notices(t *testing.T, store lake.Store) (list []*athenatrail.Notice) {
 // TestDigestIsSentOnce has several processes send the same digest at the same
 // time, and one more afterwards.
 func TestDigestIsSentOnce(t *testing.T) {
-	s := newStory(t, 1500, "26", "27")
+	s := newStory(t, 500, "26", "27")
 	once := func(t *testing.T, location string, env []string, store lake.Store, processes int) {
 		ended(t, program(t, t.Context(), pinnedProgram, env, s.args(s.trail, location)...)).mustEnd(t, 0)
 		h := newHook(t)
@@ -127,7 +127,11 @@ func TestDigestIsSentOnce(t *testing.T) {
 		}
 		mustBeSound(t, store)
 	}
-	for _, processes := range []int{2, 5} {
+	several := []int{2, 5}
+	if testing.Short() {
+		several = several[:1]
+	}
+	for _, processes := range several {
 		t.Run(fmt.Sprintf("%d on disk", processes), func(t *testing.T) {
 			dir := t.TempDir()
 			once(t, dir, nil, diskLake(t, dir), processes)
@@ -151,7 +155,7 @@ func TestDigestKilled(t *testing.T) {
 	case testing.Short():
 		kills = 3
 	}
-	s := newStory(t, 1500, "26", "27")
+	s := newStory(t, 500, "26", "27")
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
@@ -249,7 +253,7 @@ func age(t *testing.T, store lake.Store) {
 // TestDigestByMail sends the week by a mail server, and reads what came.
 func TestDigestByMail(t *testing.T) {
 	server := mailtest.Start(t, nil)
-	s := newStory(t, 1500, "26", "27")
+	s := newStory(t, 500, "26", "27")
 	dir := t.TempDir()
 	ended(t, program(t, t.Context(), pinnedProgram, nil, s.args(s.trail, dir)...)).mustEnd(t, 0)
 	file := configuration(t, "  - name: leads\n    smtp: {server: \""+server.Address+"\", from: athenatrail@example.com, to: [lead@example.com], tls: none}\n")

@@ -1,6 +1,9 @@
 package config
 
 import (
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -102,6 +105,30 @@ func TestSecrets(t *testing.T) {
 		if _, err := c.Secret(t.Context(), secret, ""); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hush") {
 			t.Errorf("%s: %v, want %s", secret, err, want)
 		}
+	}
+}
+
+func TestSecretOfTheParameterStore(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		switch {
+		case strings.Contains(string(body), `"/athenatrail/slack"`) && strings.Contains(string(body), `"WithDecryption":true`):
+			io.WriteString(w, `{"Parameter":{"Name":"/athenatrail/slack","Value":"hush-hush"}}`)
+		default:
+			w.WriteHeader(400)
+			io.WriteString(w, `{"__type":"ParameterNotFound"}`)
+		}
+	}))
+	defer server.Close()
+	for name, value := range map[string]string{"AWS_ENDPOINT_URL_SSM": server.URL, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull} {
+		t.Setenv(name, value)
+	}
+	c := &Config{Regions: []string{"eu-west-1"}}
+	if got, err := c.Secret(t.Context(), "ssm:/athenatrail/slack", "athenatrail/test"); err != nil || got != "hush-hush" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := c.Secret(t.Context(), "ssm:/athenatrail/none", "athenatrail/test"); err == nil || !strings.HasPrefix(err.Error(), "read the secret ssm:/athenatrail/none: ") {
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -74,6 +74,52 @@ func TestForgetGrants(t *testing.T) {
 	mustBeSound(t, store)
 }
 
+// What a person was told of goes with the person, a digest that names them too;
+// what others were told stays.
+func TestForgetNotices(t *testing.T) {
+	store, _ := newLake(t)
+	l, err := lake.Open(t.Context(), store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := athenatrail.NewPartition(first, "", "")
+	notice := func(key, person, message string) athenatrail.Notice {
+		return athenatrail.Notice{Home: at, MessageKey: key, Channel: "c", About: first, Queued: first, State: athenatrail.NoticeSent, Person: person, Message: message}
+	}
+	rows := []athenatrail.Notice{
+		notice("limit/rosa", "rosa", `{}`), notice("limit/ines", "ines", `{"Person":"ines"}`), notice("digest/1", "", `{"Text":"  rosa   $3.00\n  ines $1.00"}`), notice("digest/2", "", `{"Text":"ines rosamund"}`),
+	}
+	if _, err := lake.Merge(t.Context(), l, lake.Notices, at, rows); err != nil {
+		t.Fatal(err)
+	}
+	result, err := runForget(t, store, forget.Options{Person: "rosa"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	for n, err := range lake.Read(t.Context(), l, lake.Notices, at) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		left = append(left, n.MessageKey)
+	}
+	if !slices.Equal(left, []string{"digest/2", "limit/ines"}) {
+		t.Errorf("left %q", left)
+	}
+	for _, x := range result.Scan.Left {
+		if strings.Contains(x.Path, "notices") {
+			t.Errorf("found again: %+v", x)
+		}
+	}
+	mustBeSound(t, store)
+	if _, err := runForget(t, store, forget.Options{Before: athenatrail.DateOf(first) + 1}); err != nil {
+		t.Fatal(err)
+	}
+	for n := range lake.Read(t.Context(), l, lake.Notices, at) {
+		t.Errorf("left of a day that was erased: %v", n)
+	}
+}
+
 // TestForgetOnS3 erases a person, days and texts from a lake that an S3 server
 // holds, and reads the log files again: nothing comes back.
 func TestForgetOnS3(t *testing.T) {

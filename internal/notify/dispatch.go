@@ -45,7 +45,8 @@ const (
 	orphanedAfter = 7 * 24 * time.Hour
 
 	// openDays are how far back notices are looked for that are still to be
-	// sent: longer than the longest window of a limit.
+	// sent, by what they tell of and by when their file was written last:
+	// longer than the longest window of a limit.
 	openDays = 100
 )
 
@@ -240,12 +241,12 @@ type group struct {
 // to be sent now by channel and recipient.
 func (s *sending) due(ctx context.Context) ([]*group, error) {
 	groups := map[string]*group{}
-	today := athenatrail.DateOf(s.now)
-	for file, err := range lake.Partitions(ctx, s.lake, lake.Notices, today-openDays, today+2) {
+	since := s.now.AddDate(0, 0, -openDays)
+	for file, err := range lake.Partitions(ctx, s.lake, lake.Notices, 0, 0) {
 		if err != nil {
 			return nil, err
 		}
-		if s.settled[file.Key] == file.ETag {
+		if s.settled[file.Key] == file.ETag || file.Date < athenatrail.DateOf(since) && file.Modified.Before(since) {
 			continue
 		}
 		open := 0

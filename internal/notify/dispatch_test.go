@@ -345,6 +345,17 @@ func (s stops) Send(context.Context, *notify.Letter) (string, error) {
 	return "box", nil
 }
 
+// A lake that is a year behind has news of a year ago.
+func TestOldNewsIsTriedAgain(t *testing.T) {
+	l := onDisk(t)
+	b := &box{answers: []error{errors.New("503")}}
+	c := notify.Channel{Name: "c", SNS: "x"}
+	m := warning("a@example.com", 100)
+	m.At = m.At.AddDate(-1, 0, 0)
+	mustBe(t, send(t, notify.New(l, []*notify.Post{post(t, c, b)}, time.UTC), noon, m), "1 held", "503")
+	mustBe(t, send(t, notify.New(l, []*notify.Post{post(t, c, b)}, time.UTC), noon.Add(time.Hour)), "1 sent")
+}
+
 func TestChannelThatIsNoMore(t *testing.T) {
 	l := onDisk(t)
 	b := &box{answers: []error{errors.New("503")}}

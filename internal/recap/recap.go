@@ -229,6 +229,8 @@ func (r *Recap) totals(ctx context.Context, views Views, before time.Time) error
 	if err != nil {
 		return err
 	}
+	// What ran in the period before alone has a row too.
+	r.Totals = slices.DeleteFunc(r.Totals, func(t Total) bool { return t.Executions == 0 && t.Scanned == 0 && rat(t.Cost).Sign() == 0 })
 	slices.SortStableFunc(r.Totals, func(a, b Total) int { return compare(b.Cost, a.Cost) })
 	return total(before, r.From, func(x row) {
 		for i := range r.Totals {

@@ -176,6 +176,9 @@ func TestNothingRan(t *testing.T) {
 	a := week()
 	for view, x := range a {
 		x.rows = nil
+		if strings.HasPrefix(view, "overview") {
+			x.rows = [][]any{{"total", "USD", nil, int64(0), int64(0), int64(0), int64(0)}}
+		}
 		a[view] = x
 	}
 	r := made(t, a)
