@@ -69,7 +69,7 @@ func (x *Search) look(of Subject, s *series) {
 		}
 	}
 	x.lookHours(of, s)
-	for d := x.judged; d <= x.last; d++ {
+	for d := x.eve; d <= x.last; d++ {
 		x.lookDay(of, s, d)
 	}
 	x.lookWeeks(of, s)
@@ -83,7 +83,7 @@ func (x *Search) stands(h habit, cost int64) bool {
 func (x *Search) lookHours(of Subject, s *series) {
 	var cells []cell
 	for c, u := range s.hours {
-		if c.day() >= x.judged && u.cost >= int64(x.s.Floor) {
+		if c.day() >= x.eve && u.cost >= int64(x.s.Floor) {
 			cells = append(cells, c)
 		}
 	}
@@ -163,7 +163,7 @@ const (
 // lookNew looks at a person or database of whom the lake knew nothing, and
 // reports whether it is one.
 func (x *Search) lookNew(of Subject, s *series) bool {
-	if s.first < x.judged || s.first > x.last {
+	if s.first < x.eve || s.first > x.last {
 		return false
 	}
 	var all sum

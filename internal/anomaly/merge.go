@@ -62,6 +62,10 @@ func (x *Search) Anomalies() []Anomaly {
 	}
 	list := make([]Anomaly, 0, len(told))
 	for _, c := range told {
+		// What ended before was looked at for what goes on: it explains that.
+		if c.cover[1] < cellAt(x.judged, 0) || !c.To.After(x.from) {
+			continue
+		}
 		a := c.Anomaly
 		a.Severity = x.severity(a.Excess)
 		a.Evidence = x.evidence(c)

@@ -21,6 +21,7 @@ type Search struct {
 	first    day // of the lake
 	last     day // that is judged, and may be under way
 	judged   day // the first that is judged
+	eve      day // from which on is looked, for weeks that end with judged
 	series   map[Subject]*series
 	holidays map[day]bool
 	ignore   struct{ person, role, team, database, table *ignored }
@@ -90,6 +91,7 @@ func NewSearch(s Settings, from, to, since time.Time) *Search {
 		x.first++
 	}
 	x.judged = max(x.judged, x.first+MinLookback)
+	x.eve = max(x.judged-week+1, x.first+leastKnown)
 	return x
 }
 

@@ -25,7 +25,7 @@ const (
 var AnomalyColumns = []format.Column{
 	{Name: "severity", Kind: format.Text, Help: "high, medium or low: ten or three times the floor above what is usual, or less"},
 	{Name: "subject_kind", Title: "kind", Kind: format.Text, Wide: true, Help: "person, role, team, table or database"},
-	{Name: "subject", Title: "who", Kind: format.Text, Help: "the narrowest that explains it"},
+	{Name: "subject", Title: "who", Kind: format.Text, Wide: true, Help: "the narrowest that explains it"},
 	{Name: "scale", Kind: format.Text, Wide: true, Help: "hours, day, week, or new: from the first use on"},
 	{Name: "from", Kind: format.Minute, Wide: true},
 	{Name: "to", Kind: format.Minute, Wide: true, Help: "not included"},

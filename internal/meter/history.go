@@ -34,7 +34,7 @@ func History(ctx context.Context, l *lake.Lake, plan *estimate.Plan, columns map
 	last := athenatrail.DateOf(at)
 	back := []limit.Days{{From: last - HistoryDays, To: last + 1}}
 	if person != "" {
-		if err := past.person(ctx, l, back, person); err != nil {
+		if err := past.person(ctx, l, back, person, at); err != nil {
 			return nil, err
 		}
 		// The person's own account and region, where nobody named others.
@@ -71,9 +71,9 @@ func History(ctx context.Context, l *lake.Lake, plan *estimate.Plan, columns map
 	return past, nil
 }
 
-func (past *Past) person(ctx context.Context, l *lake.Lake, back []limit.Days, person string) error {
+func (past *Past) person(ctx context.Context, l *lake.Lake, back []limit.Days, person string, at time.Time) error {
 	return rows(ctx, l, lake.QueryExecutions, back, func(e *limit.Execution) {
-		if strings.EqualFold(e.Person, person) && (past.Who == nil || e.SubmissionDateTime.After(past.Who.SubmissionDateTime)) {
+		if strings.EqualFold(e.Person, person) && e.SubmissionDateTime.Before(at) && (past.Who == nil || e.SubmissionDateTime.After(past.Who.SubmissionDateTime)) {
 			past.Who = e
 		}
 	})

@@ -203,9 +203,12 @@ func TestHistory(t *testing.T) {
 			t.Errorf("who: %+v, in %s %s", past.Who, plan.Account, plan.Region)
 		}
 	}
-	// Before these runs nothing is known.
-	past, err := History(t.Context(), l, estimate.Read(estimate.Query{SQL: sql["named"]}), nil, "rosa", noon.AddDate(0, 0, -2))
+	// Before these runs nothing is known, though they are of the same day.
+	past, err := History(t.Context(), l, estimate.Read(estimate.Query{SQL: sql["named"]}), nil, "rosa", noon.Add(-24*time.Hour))
 	if err != nil || past.Who != nil {
-		t.Errorf("%+v, %v", past, err)
+		t.Fatalf("%+v, %v", past, err)
+	}
+	if e := past.Estimate(nil, today, ""); e.Basis != estimate.NotKnown {
+		t.Errorf("%+v", e)
 	}
 }
