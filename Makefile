@@ -7,10 +7,15 @@ TOOLS := .tools/bin
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: build demo test soak check lint race bench servers lambda deploy clean
+.PHONY: build charts demo test soak check lint race bench servers lambda deploy clean
 
 build:
 	$(GO) build -o $(BIN) ./cmd/athenatrail
+
+# Brings Apache ECharts from npm, for the dashboard's charts. A build without it
+# has charts of its own.
+charts:
+	scripts/charts.sh
 
 # An invented company, collected and reported. Ends by itself.
 demo: build

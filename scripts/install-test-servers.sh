@@ -1,8 +1,9 @@
 #!/bin/sh
 # Installs the servers that the tests talk to into .tools of this repository,
 # where the tests look for them. It needs Go, Python 3.10 or newer with venv or
-# pip for moto, and apt-get for the mail server; it does nothing for a server
-# that is already there in the right version.
+# pip for moto and the AWS CLI, and Debian's or Ubuntu's packages for a mail
+# server and, with the right to install them, for Chromium. It does nothing for
+# what is already there in the right version.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -211,3 +212,28 @@ END
 # The AWS CLI, whose validate-logs gives the verdicts that ours are compared
 # with.
 install_aws 1.46.3
+
+# install_chromium installs Debian's package, and fonts for what pages say. Tests
+# look for it on PATH.
+install_chromium() {
+	for name in chromium chromium-browser google-chrome; do
+		if command -v "$name" >/dev/null; then
+			echo "$name is in $(command -v "$name")"
+			return
+		fi
+	done
+	if ! command -v apt-get >/dev/null || [ "$(id -u)" -ne 0 ]; then
+		echo "there is no chromium, and only root can install it, where there is apt-get (apt-get install chromium fonts-dejavu-core): tests that look at the dashboard will not run" >&2
+		return 1
+	fi
+	echo "installing chromium (this takes a minute or two)"
+	log="$tools/chromium.log"
+	if ! { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium fonts-dejavu-core; } >"$log" 2>&1; then
+		tail -n 5 "$log" >&2
+		return 1
+	fi
+	rm -f "$log"
+	echo "chromium is in $(command -v chromium)"
+}
+
+install_chromium
