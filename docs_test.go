@@ -36,7 +36,7 @@ var (
 
 // elsewhere begins paths that lie in a lake, in a trail, on the web, or among
 // what is built, and not in this repository.
-var elsewhere = []string{"facts/", "tables/", "_ledger/", "_locks/", "_private/", "AWSLogs/", "CloudTrail/", "github.com/", "golang.org/", "athenatrail/", "bin/", "./"}
+var elsewhere = []string{"facts/", "tables/", "_ledger/", "_locks/", "_private/", "_aside/", "AWSLogs/", "CloudTrail/", "github.com/", "golang.org/", "athenatrail/", "bin/", "./"}
 
 // isPath reports whether a text in backquotes looks like a path of this
 // repository.
