@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"path/filepath"
 	"strings"
 )
 
@@ -41,7 +42,7 @@ var errOnce = errors.New("it came from where nothing can be read twice")
 
 // find returns the object of a name as it is now.
 func (a *again) find(ctx context.Context, name string) (Object, error) {
-	if !strings.HasPrefix(name, "s3://") && !strings.Contains(name, "/") {
+	if !strings.HasPrefix(name, "s3://") && !filepath.IsAbs(filepath.FromSlash(name)) {
 		return Object{}, errOnce
 	}
 	src, err := Parse(ctx, name, a.deps)
