@@ -14,7 +14,7 @@ import (
 // What the documents say of this repository is looked up in it: paths exist,
 // and command lines name commands, views and flags that the program has.
 
-var documents = []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/how-it-knows.md", "docs/configuration.md", "docs/notebooks.md", "docs/privacy.md", "docs/sql.md", "docs/export.md", "docs/deploy.md", "docs/limits.md", "docs/dashboard.md", "docs/notifications.md", "docs/anomalies.md", "docs/estimate.md"}
+var documents = []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/how-it-knows.md", "docs/configuration.md", "docs/notebooks.md", "docs/privacy.md", "docs/sql.md", "docs/export.md", "docs/deploy.md", "docs/limits.md", "docs/dashboard.md", "docs/notifications.md", "docs/anomalies.md", "docs/estimate.md", "docs/verify.md", "docs/compaction.md"}
 
 func readDocument(t *testing.T, name string) string {
 	t.Helper()
@@ -36,7 +36,7 @@ var (
 
 // elsewhere begins paths that lie in a lake, in a trail, on the web, or among
 // what is built, and not in this repository.
-var elsewhere = []string{"facts/", "tables/", "_ledger/", "_locks/", "_private/", "AWSLogs/", "CloudTrail/", "github.com/", "golang.org/", "athenatrail/", "bin/", "./"}
+var elsewhere = []string{"facts/", "tables/", "_ledger/", "_locks/", "_private/", "_aside/", "AWSLogs/", "CloudTrail/", "github.com/", "golang.org/", "athenatrail/", "bin/", "./"}
 
 // isPath reports whether a text in backquotes looks like a path of this
 // repository.

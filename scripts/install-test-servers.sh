@@ -130,8 +130,11 @@ install_exim() {
 	rm -rf "$dir" "$bin/exim4"
 	mkdir -p "$dir/packages" "$bin"
 	if ! fetch_packages exim4-daemon-light libnss-wrapper; then
-		echo "apt-get download does not find exim4-daemon-light and libnss-wrapper: after apt-get update it may" >&2
-		return 1
+		# A new machine has no list of packages yet.
+		if ! { [ "$(id -u)" -eq 0 ] && apt-get -qq update && fetch_packages exim4-daemon-light libnss-wrapper; }; then
+			echo "apt-get download does not find exim4-daemon-light and libnss-wrapper: after apt-get update it may" >&2
+			return 1
+		fi
 	fi
 	# Libraries that the system lacks, under the names of this release or the next.
 	for lib in libnsl2 libgnutls-dane0 libgnutls-dane0t64 libunbound8 libidn12 libdb5.3 libdb5.3t64; do

@@ -15,8 +15,8 @@ const policies = "../../deploy/policy"
 // known are the IAM actions that a policy may allow, from AWS's Service
 // Authorization Reference. A new one is a decision, and belongs here too.
 var known = []string{
-	"athena:BatchGetQueryExecution", "athena:GetCalculationExecution", "athena:GetSession", "athena:GetWorkGroup", "athena:ListTagsForResource", "athena:ListWorkGroups",
-	"cloudtrail:LookupEvents",
+	"athena:BatchGetQueryExecution", "athena:GetCalculationExecution", "athena:GetSession", "athena:GetWorkGroup", "athena:ListQueryExecutions", "athena:ListTagsForResource", "athena:ListWorkGroups",
+	"cloudtrail:ListPublicKeys", "cloudtrail:LookupEvents",
 	"glue:GetDatabases", "glue:GetTables",
 	"identitystore:DescribeUser",
 	"kms:Decrypt", "kms:GenerateDataKey",
@@ -33,7 +33,7 @@ var known = []string{
 type oneOrMore []string
 
 // unlimited are the actions that AWS lets nobody limit to a resource.
-var unlimited = []string{"cloudtrail:LookupEvents", "lakeformation:ListPermissions", "athena:ListWorkGroups", "organizations:ListAccounts", "organizations:ListRoots"}
+var unlimited = []string{"cloudtrail:ListPublicKeys", "cloudtrail:LookupEvents", "lakeformation:ListPermissions", "athena:ListWorkGroups", "organizations:ListAccounts", "organizations:ListRoots"}
 
 func (o *oneOrMore) UnmarshalJSON(data []byte) error {
 	var one string

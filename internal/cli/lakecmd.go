@@ -35,17 +35,28 @@ than today's, or every day with --all. Only the lake's own facts are read.`,
 	}
 	rebuildCommand.Flags().BoolVar(&all, "all", false, "derive every day, not only the outdated")
 	rebuildCommand.Flags().Int("jobs", 0, "days derived side by side (default: one a core)")
-	c.AddCommand(rebuildCommand, a.compactCommand(), a.forgetCommand(), &cobra.Command{
+	var repair bool
+	verifyCommand := &cobra.Command{
 		Use:   "verify",
 		Short: "Check that every file of the lake opens, lies where it belongs and agrees with the ledger",
 		Long: `Check that every file of the lake opens and decodes, lies where it belongs and
 holds its rows in order and once; that the ledger's counts add up and cover the
 events; and that every day's tables are what its facts give, by deriving them
 again without writing. Exit code 5 means that something is wrong; each problem
-is a row, with its remedy.`,
+is a row, with its remedy.
+
+With --repair, files that are damaged are made again first: tables from the
+facts, facts from the log files that the ledger names, details and SQL by asking
+Athena, which tells of the last 45 days. A damaged file is kept in the lake's
+_aside/ and is replaced only by a whole one; what cannot be had again is named
+and stays as it is.`,
+		Example: `  athenatrail lake verify
+  athenatrail lake verify --repair`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.verifyLake(cmd.Context()) },
-	})
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.verifyLake(cmd.Context(), repair) },
+	}
+	verifyCommand.Flags().BoolVar(&repair, "repair", false, "make damaged files again, then verify")
+	c.AddCommand(rebuildCommand, a.compactCommand(), a.forgetCommand(), verifyCommand)
 	return c
 }
 
@@ -77,7 +88,7 @@ func (a *app) rebuild(ctx context.Context, all bool) error {
 	return nil
 }
 
-func (a *app) verifyLake(ctx context.Context) error {
+func (a *app) verifyLake(ctx context.Context, repair bool) error {
 	e, err := a.env(ctx)
 	if err != nil {
 		return err
@@ -85,6 +96,11 @@ func (a *app) verifyLake(ctx context.Context) error {
 	l, err := e.OldLake(ctx)
 	if err != nil {
 		return err
+	}
+	if repair {
+		if err := a.repairLake(ctx, e, l); err != nil {
+			return err
+		}
 	}
 	settings, err := e.Settings()
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/athenatrail/athenatrail"
 	"github.com/athenatrail/athenatrail/internal/awsconn"
+	"github.com/athenatrail/athenatrail/internal/collect"
 	"github.com/athenatrail/athenatrail/internal/completeness"
 	"github.com/athenatrail/athenatrail/internal/config"
 	"github.com/athenatrail/athenatrail/internal/digest"
@@ -181,7 +182,12 @@ func (a *app) verifyCompleteness(ctx context.Context, e *setup.Env, o verifyOpti
 			return err
 		}
 	}
+	bar := a.progress()
+	check.Progress = func(listed int) {
+		bar.show(collect.Progress{Stage: collect.StageDetails, Done: int64(listed), Total: -1})
+	}
 	r, err := completeness.Check(ctx, check)
+	bar.close()
 	if err != nil {
 		return awsconn.Explained(err)
 	}

@@ -104,7 +104,24 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	if err := r.derive(ctx); err != nil {
 		return &r.result, err
 	}
+	if err := r.dropAside(ctx); err != nil {
+		return &r.result, err
+	}
 	return &r.result, r.prove(ctx)
+}
+
+// dropAside removes damaged files that were kept: nobody can tell what is in
+// them.
+func (r *run) dropAside(ctx context.Context) error {
+	for file, err := range r.Lake.List(ctx, lake.AsideDir) {
+		if err != nil {
+			return err
+		}
+		if err := r.Lake.Delete(ctx, file.Key); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r *run) sortedCounts() []Count {

@@ -35,6 +35,10 @@ const (
 	hintLedger  = "remove the file and collect again: its log files are then read again, which changes nothing that is there"
 )
 
+// AsideDir is where damaged files are kept that were made again, below the id
+// of the run that did. Nothing reads them, and they may be removed.
+const AsideDir = "_aside/"
+
 // A verifier is a dataset that can check its files.
 type verifier interface {
 	Dataset
@@ -132,6 +136,7 @@ func (v *verification) file(ctx context.Context, file File) {
 		}
 	case liesBeside(file.Key):
 	case file.Key == boundaryKey: // it was read before
+	case strings.HasPrefix(file.Key, AsideDir): // damaged, and kept to be looked at
 	case isMark && markName.MatchString(mark), isGap && gapName.MatchString(gap):
 	case isLedger && (openName.MatchString(name) || movedName.MatchString(name) || askedName.MatchString(name)):
 	case isLedger && (sourceName.MatchString(name) || file.Key == LimitStateKey):
