@@ -345,7 +345,7 @@ func RemoveOpen(ctx context.Context, l *Lake, now time.Time, grace time.Duration
 	}
 	var before athenatrail.Date
 	for day, at := range moved {
-		if day <= b.Before && now.Sub(at) >= grace {
+		if day <= b.Before && (grace == 0 || now.Sub(at) >= grace) {
 			before = max(before, day)
 		}
 	}
