@@ -18,10 +18,10 @@ import (
 func (a *app) lakeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "lake",
-		Short: "Look after the lake: rebuild, verify, forget",
+		Short: "Look after the lake: rebuild, verify, compact, forget",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return usage("lake: want rebuild, verify or forget; see athenatrail lake --help")
+			return usage("lake: want rebuild, verify, compact or forget; see athenatrail lake --help")
 		},
 	}
 	var all bool
@@ -35,7 +35,7 @@ than today's, or every day with --all. Only the lake's own facts are read.`,
 	}
 	rebuildCommand.Flags().BoolVar(&all, "all", false, "derive every day, not only the outdated")
 	rebuildCommand.Flags().Int("jobs", 0, "days derived side by side (default: one a core)")
-	c.AddCommand(rebuildCommand, a.forgetCommand(), &cobra.Command{
+	c.AddCommand(rebuildCommand, a.compactCommand(), a.forgetCommand(), &cobra.Command{
 		Use:   "verify",
 		Short: "Check that every file of the lake opens, lies where it belongs and agrees with the ledger",
 		Long: `Check that every file of the lake opens and decodes, lies where it belongs and

@@ -59,6 +59,10 @@ type Config struct {
 	Rates    Rates
 	Caps     Caps
 
+	// Retention is for how many days rows are kept, by table; query_texts
+	// stands for the SQL. What it does not name is kept for ever.
+	Retention map[string]int
+
 	LookupEvents LookupEvents
 
 	Prices      []Price // beat the program's own table
@@ -315,10 +319,10 @@ func (c *Config) applyFlags(flags []Flag) (wrong []error) {
 }
 
 // forget drops the origins of what a stronger place is about to set: a list
-// of accounts replaces the file's list whole. Rates, caps, directory,
-// catalog and serve merge by key.
+// of accounts replaces the file's list whole. Rates, caps, retention,
+// directory, catalog and serve merge by key.
 func (c *Config) forget(key string) {
-	if key == "rates" || key == "caps" || key == "directory" || key == "catalog" || key == "serve" {
+	if key == "rates" || key == "caps" || key == "retention" || key == "directory" || key == "catalog" || key == "serve" {
 		return
 	}
 	for path := range c.origins {

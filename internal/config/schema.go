@@ -40,7 +40,7 @@ var keys = []string{
 	"lake", "sources", "profile", "regions", "accounts", "assume_role", "details", "lookback", "lookup_events", "rates", "caps",
 	"prices", "price_units", "zero_byte_dml", "teams", "directory", "catalog", "comments", "partition_columns", "shared_principals", "own_principals",
 	"limits", "protect",
-	"serve", "query_text", "timezone", "jobs",
+	"serve", "query_text", "retention", "timezone", "jobs",
 }
 
 // laterKeys belong to the format and not to this version of the program.
@@ -126,6 +126,7 @@ func init() {
 
 		"rates":     {form: formTree, set: setRates, show: showRates},
 		"caps":      {form: formTree, set: setCaps, show: showCaps},
+		"retention": {form: formTree, set: setRetention, show: showRetention},
 		"accounts":  {form: formTree, set: setAccounts, show: showAccounts},
 		"prices":    {form: formTree, set: setPrices, show: showPrices},
 		"teams":     {form: formTree, set: setTeams, show: showTeams},
@@ -300,6 +301,38 @@ func showCaps(c *Config) []shown {
 		{"caps.record_bytes", formatSize(c.Caps.RecordBytes)},
 		{"caps.file_inflated_bytes", formatSize(c.Caps.FileInflatedBytes)},
 	}
+}
+
+// retained are the tables whose retention can be set, and the SQL.
+var retained = []string{"query_executions", "activity", "sessions", "calculations", "usage_rollup", "table_rollup", "query_texts"}
+
+func setRetention(c *Config, path string, n node) []error {
+	fields := map[string]func(*Config, string, node) []error{}
+	for _, name := range retained {
+		fields[name] = one(func(c *Config, text string) string {
+			d, ok := parseDuration(text)
+			if !ok || d < 24*time.Hour || d%(24*time.Hour) != 0 || d > maxRetention {
+				return "whole days such as 400d, at most 36500d"
+			}
+			if c.Retention == nil {
+				c.Retention = map[string]int{}
+			}
+			c.Retention[name] = int(d / (24 * time.Hour))
+			return ""
+		})
+	}
+	return eachField(c, path, n, fields)
+}
+
+const maxRetention = 36500 * 24 * time.Hour
+
+func showRetention(c *Config) (lines []shown) {
+	for _, name := range retained {
+		if days, ok := c.Retention[name]; ok {
+			lines = append(lines, shown{"retention." + name, strconv.Itoa(days) + "d"})
+		}
+	}
+	return lines
 }
 
 func setAccounts(c *Config, path string, n node) []error {

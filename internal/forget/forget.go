@@ -24,6 +24,7 @@ type Options struct {
 
 	Person string           // all that is known of a person; empty: of nobody alone
 	Before athenatrail.Date // the days before this one; 0: no days
+	From   athenatrail.Date // with Texts and Before: the days before it are done already
 	Texts  bool             // only the SQL, and what quotes it: of the person, of the days, or all
 
 	// Keep is what of SQL may stay with Texts; Full is taken for

@@ -15,7 +15,7 @@ func (r *run) texts(ctx context.Context) error {
 		return err
 	}
 	for _, p := range days {
-		r.touched[p] = r.Before == 0 || p.Date < r.Before
+		r.touched[p] = r.ofTexts(p.Date)
 	}
 	if err := r.mark(ctx, &List{}); err != nil {
 		return err
@@ -23,8 +23,13 @@ func (r *run) texts(ctx context.Context) error {
 	return r.redactAll(ctx)
 }
 
+// ofTexts reports whether the SQL of a day is to go.
+func (r *run) ofTexts(day athenatrail.Date) bool {
+	return r.Before == 0 || day < r.Before && day >= r.From
+}
+
 func (r *run) redactAll(ctx context.Context) error {
-	want := func(p athenatrail.Partition) bool { return r.Before == 0 || p.Date < r.Before }
+	want := func(p athenatrail.Partition) bool { return r.ofTexts(p.Date) }
 	person := r.Person != ""
 	err := each(ctx, r, lake.SessionEvents, want, func(e *athenatrail.SessionEvent) (bool, error) {
 		if !person || r.plan.events[e.Home][e.ID] {
@@ -98,7 +103,7 @@ func (r *run) proveTexts(ctx context.Context) (*Scan, error) {
 		if err != nil {
 			return nil, err
 		}
-		if p, ok := partitionOf(file.Key); ok && (r.Before == 0 || p.Date < r.Before) {
+		if p, ok := partitionOf(file.Key); ok && r.ofTexts(p.Date) {
 			s.Files++
 		}
 	}

@@ -304,6 +304,26 @@ func OpenDays(ctx context.Context, l *Lake, before athenatrail.Date) ([]athenatr
 	return sortedDays(days), nil
 }
 
+// OpenSize returns the bytes of the open files of days before one that are read
+// from them.
+func OpenSize(ctx context.Context, l *Lake, before athenatrail.Date) (size int64, err error) {
+	b, err := l.Boundary(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, t := range allTables {
+		openPartitions(ctx, l, t, max(b.Before, firstDay), before, func(f PartitionFile, e error) bool {
+			size += f.Size
+			err = e
+			return e == nil
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	return size, nil
+}
+
 // RemoveOpen removes the open files of days that have been closed for a time of
 // grace at now, and returns how many, and their bytes. In a dry run it only
 // counts them.
@@ -325,7 +345,7 @@ func RemoveOpen(ctx context.Context, l *Lake, now time.Time, grace time.Duration
 	}
 	var before athenatrail.Date
 	for day, at := range moved {
-		if day <= b.Before && now.Sub(at) >= grace {
+		if day <= b.Before && (grace == 0 || now.Sub(at) >= grace) {
 			before = max(before, day)
 		}
 	}

@@ -57,6 +57,11 @@ func TestMirror(t *testing.T) {
 				t.Fatal(err)
 			}
 			slices.Sort(store.reads)
+			// The boundary is looked at each time, before all else.
+			store.reads = slices.DeleteFunc(store.reads, func(key string) bool { return key == "tables/boundary/boundary.parquet" })
+			if len(store.reads) == 0 {
+				store.reads = nil
+			}
 			if diff := cmp.Diff(wantReads, store.reads); diff != "" {
 				t.Errorf("fetched: %s", diff)
 			}

@@ -63,7 +63,7 @@ func Verify(ctx context.Context, l *Lake, prefix string) iter.Seq[Problem] {
 		}
 		boundary, err := l.Boundary(ctx)
 		if err != nil {
-			v.yield(Problem{Path: boundaryKey, What: err.Error(), Hint: "restore it from a backup; it tells where the rows of closed days are"})
+			v.yield(Problem{Path: boundaryKey, What: err.Error(), Hint: `remove it and run "athenatrail lake rebuild --all": all days are open then`})
 		}
 		v.boundary = boundary
 		for file, err := range l.List(ctx, prefix) {
