@@ -347,7 +347,10 @@ const (
 
 // purge drops what no later run needs to know.
 func (r *run) purge(s *standing.State) {
-	now := r.Moment.Now
+	now, at := r.Moment.Now, r.Moment.At
+	if at.After(now) { // else a lake that is days behind is still in a window that is over by the clock
+		at = now
+	}
 	maps.DeleteFunc(s.Acts, func(_ string, a *standing.Act) bool {
 		switch {
 		case a.Stands():
@@ -357,7 +360,7 @@ func (r *run) purge(s *standing.State) {
 		case a.WindowEnd.IsZero():
 			return now.Sub(a.At) > actMemory
 		}
-		return now.Sub(a.WindowEnd) > windowTail
+		return at.Sub(a.WindowEnd) > windowTail
 	})
 	s.Pauses = slices.DeleteFunc(s.Pauses, func(p *standing.Pause) bool { return !p.Holds(now.Add(-windowTail)) })
 }
