@@ -37,8 +37,10 @@ const (
 	// to come again.
 	patientWait = 5 * time.Second
 
-	// givenUpAfter is when, after the first attempt, no other is made.
-	givenUpAfter = 24 * time.Hour
+	// A notice is given up when the first attempt was so long ago, and there
+	// were so many: runs may be rare, and quiet hours long.
+	givenUpAfter  = 24 * time.Hour
+	leastAttempts = 5
 
 	// orphanedAfter is for how long a notice waits for a channel that the
 	// configuration no longer has.
@@ -337,12 +339,18 @@ func (s *sending) group(ctx context.Context, g *group) error {
 	if g.post == nil {
 		return s.orphaned(ctx, g)
 	}
-	claim := s.run + "-" + hex.EncodeToString(randomBytes(4))
+	claim, begun := s.run+"-"+hex.EncodeToString(randomBytes(4)), s.at()
 	mine, err := s.claim(ctx, g, claim)
 	if err != nil {
 		return fmt.Errorf("claim what is to be told on %s: %w", g.post.Name, err)
 	}
 	if len(mine) == 0 {
+		return nil
+	}
+	if s.at().Sub(begun) > claimLasts-sendTimeout-markTimeout {
+		// The lake took so long that another may take the claim for a dead
+		// process's before the letter has left.
+		s.result.Busy += len(mine)
 		return nil
 	}
 	to, sendErr := s.send(ctx, g, mine)
@@ -406,6 +414,9 @@ func (s *sending) claim(ctx context.Context, g *group, claim string) (mine []*at
 // send makes a letter of notices and gives it to the channel's sender. One that
 // asks to come again in a moment is asked once more.
 func (s *sending) send(ctx context.Context, g *group, mine []*athenatrail.Notice) (to string, err error) {
+	if g.to != "" && !g.post.mayWrite(g.to) {
+		return "", &Undeliverable{errors.New("the configuration lets nobody write to that address any more")}
+	}
 	letter, err := s.letter(g, mine)
 	if err != nil {
 		return "", &Undeliverable{err}
@@ -506,7 +517,7 @@ func settle(row *athenatrail.Notice, now time.Time, to string, sendErr error, fi
 		row.State, row.Sent, row.Recipient = athenatrail.NoticeSent, now, bounded(to, mostName)
 		return
 	}
-	if final || now.Sub(row.First) >= givenUpAfter {
+	if final || now.Sub(row.First) >= givenUpAfter && row.Attempts >= leastAttempts {
 		row.State = athenatrail.NoticeGivenUp
 		return
 	}
