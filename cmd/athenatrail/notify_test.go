@@ -324,7 +324,8 @@ func TestNotifyTest(t *testing.T) {
 	file := configuration(t, "  - name: works\n    url: generic"+strings.TrimPrefix(h.URL, "http")+"/hush-hush?disabletls=yes\n"+
 		"  - name: broken\n    url: \"generic://127.0.0.1:1/hush-hush?disabletls=yes\"\n"+
 		"  - name: lacks\n    url: env:ATHENA_NO_SUCH_URL\n"+
-		"  - name: people\n    slack: {token: hush-hush, to: person, api: \"http://127.0.0.1:1/api/\"}\n    kinds: [limit_stop]\n")
+		"  - name: people\n    slack: {token: hush-hush, to: person, api: \"http://127.0.0.1:1/api/\"}\n    kinds: [limit_stop]\n"+
+		"  - name: mail\n    smtp: {server: \"127.0.0.1:1\", from: a@example.com, to: person, domains: [example.com], tls: none}\n")
 	r := ended(t, program(t, t.Context(), "athenatrail", nil, "notify", "test", "--config", file, "-o", "jsonl")).mustEnd(t, 3)
 	got := map[string]string{}
 	for _, row := range rows[struct{ Channel, Result, Detail string }](t, r.stdout) {
@@ -355,7 +356,7 @@ func TestNotifyTest(t *testing.T) {
 		}
 	}
 	for channel, want := range map[string]string{
-		"works": "ok: the service's host answers", "broken": "failed: connect to the service: ", "lacks": "failed: read the secret env:ATHENA_NO_SUCH_URL: the variable is not set", "people": "failed: slack: ask whose the token is",
+		"works": "ok: the service's host answers", "broken": "failed: connect to the service: ", "lacks": "failed: read the secret env:ATHENA_NO_SUCH_URL: the variable is not set", "people": "failed: slack: ask whose the token is", "mail": "failed: mail server 127.0.0.1:1: connect: ",
 	} {
 		if !strings.HasPrefix(checks[channel], want) {
 			t.Errorf("doctor of %s: %q, want %q", channel, checks[channel], want)

@@ -514,11 +514,12 @@ func settle(row *athenatrail.Notice, now time.Time, to string, sendErr error, fi
 		row.Error = bounded(sendErr.Error(), mostSentence)
 	}
 	if sendErr == nil || errors.As(sendErr, &partly) {
+		row.Message = withoutPictures(row.Message)
 		row.State, row.Sent, row.Recipient = athenatrail.NoticeSent, now, bounded(to, mostName)
 		return
 	}
 	if final || now.Sub(row.First) >= givenUpAfter && row.Attempts >= leastAttempts {
-		row.State = athenatrail.NoticeGivenUp
+		row.State, row.Message = athenatrail.NoticeGivenUp, withoutPictures(row.Message)
 		return
 	}
 	pause := min(firstRetry<<min(row.Attempts-1, 10), longestRetry)
@@ -527,6 +528,21 @@ func settle(row *athenatrail.Notice, now time.Time, to string, sendErr error, fi
 		pause = min(max(pause, later.After), longestRetry)
 	}
 	row.State, row.NotUntil = athenatrail.NoticeWaiting, now.Add(pause)
+}
+
+// withoutPictures returns a stored message without what only a letter needs,
+// and which its text says too.
+func withoutPictures(stored string) string {
+	var m Message
+	if err := json.Unmarshal([]byte(stored), &m); err != nil || m.HTML == "" && len(m.Pictures) == 0 {
+		return stored
+	}
+	m.HTML, m.Pictures = "", nil
+	data, err := json.Marshal(&m)
+	if err != nil {
+		return stored
+	}
+	return string(data)
 }
 
 func problem(g *group, err error, held, givenUp int) error {

@@ -443,6 +443,22 @@ func TestSQLIsNotStored(t *testing.T) {
 	}
 }
 
+// Pictures are kept for as long as they may have to be sent.
+func TestPicturesAreKeptUntilSent(t *testing.T) {
+	l := onDisk(t)
+	b := &box{answers: []error{errors.New("503")}}
+	d := notify.New(l, []*notify.Post{post(t, notify.Channel{Name: "c", SNS: "x"}, b)}, time.UTC)
+	m := notify.Message{Key: "digest", At: noon, Kind: notify.Digest, Headline: "the week", Text: "rosa 1", HTML: "<p>rosa</p>", Pictures: []notify.Picture{{Name: "bars", PNG: []byte("png")}}}
+	send(t, d, noon, m)
+	send(t, notify.New(l, []*notify.Post{post(t, notify.Channel{Name: "c", SNS: "x"}, b)}, time.UTC), noon.Add(time.Hour))
+	if letters := b.take(); len(letters) != 1 || len(letters[0].Pictures) != 1 || !strings.Contains(letters[0].HTML, "<p>rosa</p>") {
+		t.Fatalf("letters %+v", letters)
+	}
+	if got := notices(t, l)[0].Message; strings.Contains(got, "PNG") || strings.Contains(got, "<p>") || !strings.Contains(got, "rosa 1") {
+		t.Errorf("stored %s", got)
+	}
+}
+
 func TestSeveralInOneProcess(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, open func() *lake.Lake) {
 		b := &box{slow: 20 * time.Millisecond}
