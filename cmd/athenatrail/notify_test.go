@@ -119,7 +119,7 @@ func TestDigestIsSentOnce(t *testing.T) {
 			t.Fatalf("%d processes sent the digest %d times", processes, len(bodies))
 		}
 		var got struct{ Title, Message string }
-		if err := json.Unmarshal([]byte(bodies[0]), &got); err != nil || !strings.HasPrefix(got.Title, "Athena, Monday 26 October 2026: $") || !strings.Contains(got.Message, "People whose cost changed most") {
+		if err := json.Unmarshal([]byte(bodies[0]), &got); err != nil || !strings.HasPrefix(got.Title, "Athena, Monday 26 October 2026: $") || !strings.Contains(got.Message, "The lake is complete to 2026-10-27") {
 			t.Errorf("sent %+v, %v", got, err)
 		}
 		if n := notices(t, store); len(n) != 1 || n[0].State != athenatrail.NoticeSent || n[0].MessageKey != "digest/day/2026-10-26" {
