@@ -119,7 +119,7 @@ func TestDigestIsSentOnce(t *testing.T) {
 			t.Fatalf("%d processes sent the digest %d times", processes, len(bodies))
 		}
 		var got struct{ Title, Message string }
-		if err := json.Unmarshal([]byte(bodies[0]), &got); err != nil || !strings.HasPrefix(got.Title, "Athena, Monday 26 October 2026: $") || !strings.Contains(got.Message, "People whose cost changed most") {
+		if err := json.Unmarshal([]byte(bodies[0]), &got); err != nil || !strings.HasPrefix(got.Title, "Athena, Monday 26 October 2026: $") || !strings.Contains(got.Message, "The lake is complete to 2026-10-27") {
 			t.Errorf("sent %+v, %v", got, err)
 		}
 		if n := notices(t, store); len(n) != 1 || n[0].State != athenatrail.NoticeSent || n[0].MessageKey != "digest/day/2026-10-26" {
@@ -324,7 +324,8 @@ func TestNotifyTest(t *testing.T) {
 	file := configuration(t, "  - name: works\n    url: generic"+strings.TrimPrefix(h.URL, "http")+"/hush-hush?disabletls=yes\n"+
 		"  - name: broken\n    url: \"generic://127.0.0.1:1/hush-hush?disabletls=yes\"\n"+
 		"  - name: lacks\n    url: env:ATHENA_NO_SUCH_URL\n"+
-		"  - name: people\n    slack: {token: hush-hush, to: person, api: \"http://127.0.0.1:1/api/\"}\n    kinds: [limit_stop]\n")
+		"  - name: people\n    slack: {token: hush-hush, to: person, api: \"http://127.0.0.1:1/api/\"}\n    kinds: [limit_stop]\n"+
+		"  - name: mail\n    smtp: {server: \"127.0.0.1:1\", from: a@example.com, to: person, domains: [example.com], tls: none}\n")
 	r := ended(t, program(t, t.Context(), "athenatrail", nil, "notify", "test", "--config", file, "-o", "jsonl")).mustEnd(t, 3)
 	got := map[string]string{}
 	for _, row := range rows[struct{ Channel, Result, Detail string }](t, r.stdout) {
@@ -355,7 +356,7 @@ func TestNotifyTest(t *testing.T) {
 		}
 	}
 	for channel, want := range map[string]string{
-		"works": "ok: the service's host answers", "broken": "failed: connect to the service: ", "lacks": "failed: read the secret env:ATHENA_NO_SUCH_URL: the variable is not set", "people": "failed: slack: ask whose the token is",
+		"works": "ok: the service's host answers", "broken": "failed: connect to the service: ", "lacks": "failed: read the secret env:ATHENA_NO_SUCH_URL: the variable is not set", "people": "failed: slack: ask whose the token is", "mail": "failed: mail server 127.0.0.1:1: connect: ",
 	} {
 		if !strings.HasPrefix(checks[channel], want) {
 			t.Errorf("doctor of %s: %q, want %q", channel, checks[channel], want)

@@ -162,7 +162,13 @@ func (d *doctor) channels(ctx context.Context) {
 		what, err := carrier.Check(ctx, c, d.Carrier())
 		cancel()
 		if err != nil {
-			d.failed("notify", c.Name, err)
+			// What is AWS's is explained already; the rest is not AWS's.
+			x := check{"notify", c.Name, checkFailed, err.Error(), ""}
+			var h interface{ Hint() string }
+			if errors.As(err, &h) {
+				x.fix = h.Hint()
+			}
+			d.checks = append(d.checks, x)
 		} else {
 			d.ok("notify", c.Name, "%s", what)
 		}

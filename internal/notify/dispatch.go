@@ -37,8 +37,10 @@ const (
 	// to come again.
 	patientWait = 5 * time.Second
 
-	// givenUpAfter is when, after the first attempt, no other is made.
-	givenUpAfter = 24 * time.Hour
+	// A notice is given up when the first attempt was so long ago, and there
+	// were so many: runs may be rare, and quiet hours long.
+	givenUpAfter  = 24 * time.Hour
+	leastAttempts = 5
 
 	// orphanedAfter is for how long a notice waits for a channel that the
 	// configuration no longer has.
@@ -337,12 +339,18 @@ func (s *sending) group(ctx context.Context, g *group) error {
 	if g.post == nil {
 		return s.orphaned(ctx, g)
 	}
-	claim := s.run + "-" + hex.EncodeToString(randomBytes(4))
+	claim, begun := s.run+"-"+hex.EncodeToString(randomBytes(4)), s.at()
 	mine, err := s.claim(ctx, g, claim)
 	if err != nil {
 		return fmt.Errorf("claim what is to be told on %s: %w", g.post.Name, err)
 	}
 	if len(mine) == 0 {
+		return nil
+	}
+	if s.at().Sub(begun) > claimLasts-sendTimeout-markTimeout {
+		// The lake took so long that another may take the claim for a dead
+		// process's before the letter has left.
+		s.result.Busy += len(mine)
 		return nil
 	}
 	to, sendErr := s.send(ctx, g, mine)
@@ -406,6 +414,9 @@ func (s *sending) claim(ctx context.Context, g *group, claim string) (mine []*at
 // send makes a letter of notices and gives it to the channel's sender. One that
 // asks to come again in a moment is asked once more.
 func (s *sending) send(ctx context.Context, g *group, mine []*athenatrail.Notice) (to string, err error) {
+	if g.to != "" && !g.post.mayWrite(g.to) {
+		return "", &Undeliverable{errors.New("the configuration lets nobody write to that address any more")}
+	}
 	letter, err := s.letter(g, mine)
 	if err != nil {
 		return "", &Undeliverable{err}
@@ -503,11 +514,12 @@ func settle(row *athenatrail.Notice, now time.Time, to string, sendErr error, fi
 		row.Error = bounded(sendErr.Error(), mostSentence)
 	}
 	if sendErr == nil || errors.As(sendErr, &partly) {
+		row.Message = withoutPictures(row.Message)
 		row.State, row.Sent, row.Recipient = athenatrail.NoticeSent, now, bounded(to, mostName)
 		return
 	}
-	if final || now.Sub(row.First) >= givenUpAfter {
-		row.State = athenatrail.NoticeGivenUp
+	if final || now.Sub(row.First) >= givenUpAfter && row.Attempts >= leastAttempts {
+		row.State, row.Message = athenatrail.NoticeGivenUp, withoutPictures(row.Message)
 		return
 	}
 	pause := min(firstRetry<<min(row.Attempts-1, 10), longestRetry)
@@ -516,6 +528,21 @@ func settle(row *athenatrail.Notice, now time.Time, to string, sendErr error, fi
 		pause = min(max(pause, later.After), longestRetry)
 	}
 	row.State, row.NotUntil = athenatrail.NoticeWaiting, now.Add(pause)
+}
+
+// withoutPictures returns a stored message without what only a letter needs,
+// and which its text says too.
+func withoutPictures(stored string) string {
+	var m Message
+	if err := json.Unmarshal([]byte(stored), &m); err != nil || m.HTML == "" && len(m.Pictures) == 0 {
+		return stored
+	}
+	m.HTML, m.Pictures = "", nil
+	data, err := json.Marshal(&m)
+	if err != nil {
+		return stored
+	}
+	return string(data)
 }
 
 func problem(g *group, err error, held, givenUp int) error {

@@ -247,6 +247,29 @@ func TestUndeliverableIsGivenUpAlone(t *testing.T) {
 	}
 }
 
+// What waits for a person is not sent once the configuration forbids it.
+func TestDomainThatIsNoMore(t *testing.T) {
+	l := onDisk(t)
+	b := &box{answers: []error{errors.New("503")}}
+	c := notify.Channel{Name: "mail", SMTP: &notify.SMTP{To: []string{notify.ToPerson}, Domains: []string{"example.com"}}}
+	mustBe(t, send(t, notify.New(l, []*notify.Post{post(t, c, b)}, time.UTC), noon, warning("a@example.com", 100)), "1 held", "503")
+	c.SMTP = &notify.SMTP{To: []string{notify.ToPerson}, Domains: []string{"example.net"}}
+	mustBe(t, send(t, notify.New(l, []*notify.Post{post(t, c, b)}, time.UTC), noon.Add(time.Hour)), "1 given up", "lets nobody write to that address")
+	if letters := b.take(); len(letters) > 0 {
+		t.Errorf("sent %+v", letters)
+	}
+}
+
+// Where runs are rare, a day is not enough of attempts.
+func TestFewAttemptsAreNotGivenUp(t *testing.T) {
+	b := &box{answers: slices.Repeat([]error{errors.New("503")}, 5)}
+	d := notify.New(onDisk(t), []*notify.Post{post(t, notify.Channel{Name: "c", SNS: "x"}, b)}, time.UTC)
+	for day := range 4 {
+		mustBe(t, send(t, d, noon.AddDate(0, 0, day), warning("a@example.com", 100)), "1 held", "503")
+	}
+	mustBe(t, send(t, d, noon.AddDate(0, 0, 4)), "1 given up", "503")
+}
+
 func TestPartlyIsSent(t *testing.T) {
 	b := &box{answers: []error{&notify.Partly{Err: errors.New("no such mailbox")}}}
 	d := notify.New(onDisk(t), []*notify.Post{post(t, notify.Channel{Name: "mail", SMTP: &notify.SMTP{To: []string{"a@example.com", "b@example.com"}}}, b)}, time.UTC)
@@ -417,6 +440,22 @@ func TestSQLIsNotStored(t *testing.T) {
 		if strings.Contains(n.Message, "SELECT") || strings.Contains(n.Message, "card") {
 			t.Errorf("stored: %s", n.Message)
 		}
+	}
+}
+
+// Pictures are kept for as long as they may have to be sent.
+func TestPicturesAreKeptUntilSent(t *testing.T) {
+	l := onDisk(t)
+	b := &box{answers: []error{errors.New("503")}}
+	d := notify.New(l, []*notify.Post{post(t, notify.Channel{Name: "c", SNS: "x"}, b)}, time.UTC)
+	m := notify.Message{Key: "digest", At: noon, Kind: notify.Digest, Headline: "the week", Text: "rosa 1", HTML: "<p>rosa</p>", Pictures: []notify.Picture{{Name: "bars", PNG: []byte("png")}}}
+	send(t, d, noon, m)
+	send(t, notify.New(l, []*notify.Post{post(t, notify.Channel{Name: "c", SNS: "x"}, b)}, time.UTC), noon.Add(time.Hour))
+	if letters := b.take(); len(letters) != 1 || len(letters[0].Pictures) != 1 || !strings.Contains(letters[0].HTML, "<p>rosa</p>") {
+		t.Fatalf("letters %+v", letters)
+	}
+	if got := notices(t, l)[0].Message; strings.Contains(got, "PNG") || strings.Contains(got, "<p>") || !strings.Contains(got, "rosa 1") {
+		t.Errorf("stored %s", got)
 	}
 }
 

@@ -16,6 +16,10 @@ const (
 	Plain    Markup = iota
 	Mrkdwn          // Slack's: < begins a link or a mention
 	Markdown        // Discord, Teams and others
+
+	// ByLine is added where shoutrrr makes each line a part of its own, so that
+	// no fence can stand around several.
+	ByLine Markup = 1 << 4
 )
 
 // services are the schemes of URLs, with the markup and the most bytes of text
@@ -43,9 +47,9 @@ var services = map[string]struct {
 	"pushover":   {Plain, 1000},
 	"rocketchat": {Markdown, 4500},
 	"signal":     {Plain, 1800},
-	"slack":      {Mrkdwn, 12000},
+	"slack":      {Mrkdwn | ByLine, 12000},
 	"smtp":       {Plain, 200000},
-	"teams":      {Markdown, 18000},
+	"teams":      {Markdown | ByLine, 18000},
 	"telegram":   {Plain, 3800},
 	"wecom":      {Plain, 1800},
 	"zulip":      {Markdown, 9500},
@@ -154,7 +158,7 @@ func escapeCode(text string, m Markup) string {
 // the web is no link any more, whatever the client makes of bare addresses.
 func escape(text string, m Markup) string {
 	text = link.ReplaceAllString(text, "$1[:]//")
-	switch m {
+	switch m &^ ByLine {
 	case Mrkdwn:
 		return mrkdwn.Replace(text)
 	case Markdown:

@@ -213,7 +213,7 @@ func (r *Renderer) Letter(c *Channel, to string, markup Markup, most int, messag
 			break
 		}
 	}
-	l.Text = cut(l.Text, most)
+	l.Text = cutFenced(l.Text, most)
 	out.Reset()
 	if err := r.html.Execute(&out, page(Plain, mostFull)); err != nil {
 		return nil, templateError(r.html.Name(), err)
@@ -351,15 +351,35 @@ func preformatted(text string, markup Markup) string {
 	if text == "" {
 		return ""
 	}
+	fenced := markup == Mrkdwn || markup == Markdown
 	var lines []string
 	for line := range strings.Lines(text) {
-		lines = append(lines, escapeCode(columns(line), markup))
+		if line = columns(line); fenced {
+			line = escapeCode(line, markup)
+		} else {
+			line = escape(line, markup)
+		}
+		lines = append(lines, line)
 	}
 	body := strings.TrimRight(strings.Join(lines, "\n"), "\n")
-	if markup == Mrkdwn || markup == Markdown {
-		return "```\n" + body + "\n```"
+	if fenced {
+		return fence + "\n" + body + "\n" + fence
 	}
 	return body
+}
+
+const fence = "```"
+
+// cutFenced is cut for text in which fences stand: the last stays closed.
+func cutFenced(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	text = cut(text, most-len(fence)-1)
+	if strings.Count(text, fence)%2 == 1 {
+		text += "\n" + fence
+	}
+	return text
 }
 
 // letterID is a hash of the notices in a letter: the same for the same.

@@ -105,6 +105,35 @@ func TestFence(t *testing.T) {
 	}
 }
 
+// Where each line is a part of its own there is no fence, and nothing in a
+// line is markup.
+func TestByLine(t *testing.T) {
+	if got, want := preformatted("a  *b*\n<c> `d`\n", Mrkdwn|ByLine), "a  ∗b∗\n&lt;c&gt; ˋdˋ"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got, want := preformatted("a  *b*\n", Markdown|ByLine), `a  \*b\*`; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// A text that is cut within a fence still ends it.
+func TestFenceThatIsCut(t *testing.T) {
+	m := Message{Kind: Digest, Headline: "the week", Text: strings.Repeat("rosa *x* 1\n", 1000)}
+	r, err := NewRenderer(Templates{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, most := range []int{500, 501, 502, 503, 504, 505, 1000} {
+		l, err := r.Letter(&Channel{Name: "c"}, "", Markdown, most, []Message{m}, time.UTC)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(l.Text) > most || strings.Count(l.Text, "```") != 2 || !strings.HasSuffix(l.Text, "```") {
+			t.Errorf("at most %d: %d bytes, ends with %q", most, len(l.Text), l.Text[len(l.Text)-20:])
+		}
+	}
+}
+
 func TestBounded(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := string(rapid.SliceOf(rapid.Byte()).Draw(t, "text"))
