@@ -150,9 +150,11 @@ func TestHabits(t *testing.T) {
 				}
 			}
 		}, nil, []string{"rosa scanned 5.30 TiB in the 7 days from 7 November to 13 November, $26.50;"}},
-		"three dear days in the week before": {func(s *story) {
-			for i, dollars := range []float64{30, 40, 50} {
-				s.did("rosa", at(i-5, 3+5*i), dollars)
+		"two dear days in the week before": {func(s *story) {
+			s.did("rosa", at(-4, 3), 30)
+			s.did("rosa", at(-3, 14), 50)
+			for _, day := range []int{-6, -5, 0} {
+				s.did("rosa", at(day, 11), 0.4)
 			}
 		}, nil, none}, // each was told when it was; together they are no week
 		"somebody new":           {func(s *story) { s.did("ada", at(1, 9), 8) }, nil, []string{"new: ada, scanned"}},

@@ -46,6 +46,8 @@ const (
 	few     = 2   // times as much and as little
 	newest  = 200 // older runs are passed over: a table grows
 	atLeast = 2   // of runs that only read the same tables
+
+	manyTables = 50 // of more, what is read of each alone says nothing
 )
 
 // Shares of the runs below which low, likely and high lie.
@@ -60,13 +62,12 @@ type Basis string
 
 // Values of Basis, the surest first.
 const (
-	ByQuery    Basis = "query"  // runs of the same query, whatever its literals
-	ByTables   Basis = "tables" // runs that read the same tables, filtered alike
-	ByTable    Basis = "table"  // runs that read each of the tables alone, added up
-	BySize     Basis = "size"   // the tables' sizes: at most
-	ByKind     Basis = "kind"   // a statement that scans nothing
-	NotKnown   Basis = "not known"
-	manyTables       = 1000 // that a query names at most, as sqlref does
+	ByQuery  Basis = "query"  // runs of the same query, whatever its literals
+	ByTables Basis = "tables" // runs that read the same tables, filtered alike
+	ByTable  Basis = "table"  // runs that read each of the tables alone, added up
+	BySize   Basis = "size"   // the tables' sizes: at most
+	ByKind   Basis = "kind"   // a statement that scans nothing
+	NotKnown Basis = "not known"
 )
 
 // An Estimate is what a query will likely scan. Numbers that are not known are

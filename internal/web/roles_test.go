@@ -63,6 +63,7 @@ func TestRolesSeeWhatTheyMay(t *testing.T) {
 		{"/api/v1/views/users?" + all, everyone, 0},
 		{"/api/v1/views/health", []string{"admin", "viewer", "grouped"}, 0},
 		{"/api/v1/views/unused?" + all, []string{"admin", "viewer", "grouped"}, 0},
+		{"/api/v1/views/anomalies?" + all, []string{"admin", "viewer", "grouped"}, 0},
 		{"/api/v1/openapi.json", everyone, 0},
 		{"/query?id=" + own, everyone, 404},
 		{"/query?id=" + other, []string{"admin", "viewer", "grouped"}, 404},
