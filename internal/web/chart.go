@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/athenatrail/athenatrail/internal/format"
+	"github.com/athenatrail/athenatrail/internal/report"
 )
 
 // A chartView is a chart that is drawn without script: columns of coloured
@@ -223,7 +224,7 @@ func (g *grid) stack(v *panelView) error {
 			text := format.Human(shown, value, currency, g.q.snap.zone)
 			c := cellView{Text: text, Raw: format.Data(shown, value.Kind), Number: true}
 			if n != nil && n.Sign() > 0 && class != "s7" && len(days) <= maxLinkedDays {
-				c.Href = g.q.link("/queries", "from", day.from, "to", day.to, g.p.Y, g.raw(p.first[name], g.p.Y), "sort", "queries:-"+g.p.Bar)
+				c.Href = g.partOf(day, g.raw(p.first[name], g.p.Y))
 			}
 			cells = append(cells, c)
 			plain = append(plain, format.Plain(shown, value.Kind))
@@ -258,6 +259,29 @@ func (g *grid) stack(v *panelView) error {
 	}
 	v.Chart, v.Data = chart, data
 	return nil
+}
+
+// partOf returns the address of the executions that are a part of a column.
+func (g *grid) partOf(day dayOf, y string) string {
+	set := []string{"from", day.from, "to", day.to, g.p.Y, y}
+	switch g.p.Bar {
+	case "cost":
+		set = append(set, "sort", "queries:-cost")
+	case "failed":
+		set = append(set, "state", "FAILED")
+	}
+	executions, err := report.Lookup("queries")
+	for _, text := range g.p.Where {
+		c, wrong := report.ParseCondition(text)
+		if err != nil || wrong != nil || !slices.Contains(executions.Where, c.Column) {
+			continue // executions do not have it
+		}
+		if c.Not {
+			c.Column += "!"
+		}
+		set = append(set, c.Column, c.Value)
+	}
+	return g.q.link("/queries", set...)
 }
 
 // scale adds lines at the whole, half and nothing of the greatest column.
