@@ -120,7 +120,8 @@ func (g *grid) raw(row []any, column string) string {
 	return noValue
 }
 
-// top returns the rows with the greatest sums, at most n, in their order.
+// top returns the rows with the greatest sums, at most n, in their order. Those
+// that add up to nothing are left out, if others do not.
 func (p *pivot) top(n int) []string {
 	sums := map[string]*big.Rat{}
 	for key, v := range p.values {
@@ -136,7 +137,11 @@ func (p *pivot) top(n int) []string {
 		}
 		return zero
 	}
-	list := slices.Clone(p.rows)
+	// What adds up to nothing would be a name in the legend and no colour.
+	list := slices.DeleteFunc(slices.Clone(p.rows), func(name string) bool { return sum(name).Sign() == 0 })
+	if len(list) == 0 {
+		list = slices.Clone(p.rows)
+	}
 	slices.SortStableFunc(list, func(a, b string) int { return sum(b).Cmp(sum(a)) })
 	return list[:min(n, len(list))]
 }
@@ -168,7 +173,7 @@ func (g *grid) stack(v *panelView) error {
 	value := g.r.Columns[g.r.Index(g.p.Bar)]
 	currency := g.currency()
 	series := p.top(maxSeries)
-	rest := len(p.rows) > len(series)
+	rest := len(p.top(len(p.rows))) > len(series)
 	total := func(across string, names []string) *big.Rat {
 		sum := new(big.Rat)
 		for _, name := range names {
@@ -201,7 +206,7 @@ func (g *grid) stack(v *panelView) error {
 	}
 	if rest {
 		v.Legend = append(v.Legend, legendView{"s7", others, ""})
-		v.Head = append(v.Head, headView{Title: others, Number: true, Help: fmt.Sprintf("%d more", len(p.rows)-len(series))})
+		v.Head = append(v.Head, headView{Title: others, Number: true, Help: fmt.Sprintf("%d more", len(p.top(len(p.rows)))-len(series))})
 		data.Columns = append(data.Columns, dataColumn{others, others, value.Kind})
 	}
 	v.Head = append(v.Head, headView{Title: "in all", Number: true})
