@@ -6,15 +6,19 @@ import (
 	"time"
 )
 
-// An axisOf is the stretch of time that a timeline shows.
-type axisOf struct{ from, to time.Time }
+// An axisOf is the stretch of time that a timeline shows, and the moment up to
+// which it is known what happened.
+type axisOf struct{ from, to, known time.Time }
 
 // axis returns the axis of a timeline's sessions, nil for other panels.
 func (g *grid) axis() *axisOf {
 	if g.p.Kind != timeline {
 		return nil
 	}
-	a := &axisOf{g.q.From, g.q.To}
+	a := &axisOf{g.q.From, g.q.To, g.q.To}
+	if c := g.q.snap.completeTo; !c.IsZero() && c.Before(a.known) {
+		a.known = c
+	}
 	for n, row := range g.rows {
 		if t, ok := g.at(row, "started_at").(time.Time); ok && (n == 0 || t.Before(a.from)) {
 			a.from = t
@@ -35,7 +39,7 @@ func wall(t time.Time, zone *time.Location) int64 {
 }
 
 // span returns when a session ran, and in words how that ended. One that goes on
-// is drawn to the end of the axis; one that was refused, or whose end nobody
+// is drawn as far as anything is known; one that was refused, or whose end nobody
 // knows, is a mark where it was asked for.
 func (a *axisOf) span(g *grid, row []any) (start, end time.Time, how string, ok bool) {
 	if start, ok = g.at(row, "started_at").(time.Time); !ok {
@@ -53,7 +57,10 @@ func (a *axisOf) span(g *grid, row []any) (start, end time.Time, how string, ok 
 	case g.text(row, "state") == "" || strings.EqualFold(g.text(row, "state"), "TERMINATED"):
 		return start, start, "its end is not known", true
 	}
-	return start, a.to, "goes on", true
+	if a.known.Before(start) {
+		return start, start, "goes on", true
+	}
+	return start, a.known, "goes on", true
 }
 
 func (a *axisOf) cell(g *grid, row []any) cellView {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/athenatrail/athenatrail/internal/format"
+	"github.com/athenatrail/athenatrail/internal/report"
 )
 
 // A chartView is a chart that is drawn without script: columns of coloured
@@ -119,7 +120,8 @@ func (g *grid) raw(row []any, column string) string {
 	return noValue
 }
 
-// top returns the rows with the greatest sums, at most n, in their order.
+// top returns the rows with the greatest sums, at most n, in their order. Those
+// that add up to nothing are left out, if others do not.
 func (p *pivot) top(n int) []string {
 	sums := map[string]*big.Rat{}
 	for key, v := range p.values {
@@ -135,7 +137,11 @@ func (p *pivot) top(n int) []string {
 		}
 		return zero
 	}
-	list := slices.Clone(p.rows)
+	// What adds up to nothing would be a name in the legend and no colour.
+	list := slices.DeleteFunc(slices.Clone(p.rows), func(name string) bool { return sum(name).Sign() == 0 })
+	if len(list) == 0 {
+		list = slices.Clone(p.rows)
+	}
 	slices.SortStableFunc(list, func(a, b string) int { return sum(b).Cmp(sum(a)) })
 	return list[:min(n, len(list))]
 }
@@ -167,7 +173,7 @@ func (g *grid) stack(v *panelView) error {
 	value := g.r.Columns[g.r.Index(g.p.Bar)]
 	currency := g.currency()
 	series := p.top(maxSeries)
-	rest := len(p.rows) > len(series)
+	rest := len(p.top(len(p.rows))) > len(series)
 	total := func(across string, names []string) *big.Rat {
 		sum := new(big.Rat)
 		for _, name := range names {
@@ -200,7 +206,7 @@ func (g *grid) stack(v *panelView) error {
 	}
 	if rest {
 		v.Legend = append(v.Legend, legendView{"s7", others, ""})
-		v.Head = append(v.Head, headView{Title: others, Number: true, Help: fmt.Sprintf("%d more", len(p.rows)-len(series))})
+		v.Head = append(v.Head, headView{Title: others, Number: true, Help: fmt.Sprintf("%d more", len(p.top(len(p.rows)))-len(series))})
 		data.Columns = append(data.Columns, dataColumn{others, others, value.Kind})
 	}
 	v.Head = append(v.Head, headView{Title: "in all", Number: true})
@@ -223,7 +229,7 @@ func (g *grid) stack(v *panelView) error {
 			text := format.Human(shown, value, currency, g.q.snap.zone)
 			c := cellView{Text: text, Raw: format.Data(shown, value.Kind), Number: true}
 			if n != nil && n.Sign() > 0 && class != "s7" && len(days) <= maxLinkedDays {
-				c.Href = g.q.link("/queries", "from", day.from, "to", day.to, g.p.Y, g.raw(p.first[name], g.p.Y), "sort", "queries:-"+g.p.Bar)
+				c.Href = g.partOf(day, g.raw(p.first[name], g.p.Y))
 			}
 			cells = append(cells, c)
 			plain = append(plain, format.Plain(shown, value.Kind))
@@ -258,6 +264,29 @@ func (g *grid) stack(v *panelView) error {
 	}
 	v.Chart, v.Data = chart, data
 	return nil
+}
+
+// partOf returns the address of the executions that are a part of a column.
+func (g *grid) partOf(day dayOf, y string) string {
+	set := []string{"from", day.from, "to", day.to, g.p.Y, y}
+	switch g.p.Bar {
+	case "cost":
+		set = append(set, "sort", "queries:-cost")
+	case "failed":
+		set = append(set, "state", "FAILED")
+	}
+	executions, err := report.Lookup("queries")
+	for _, text := range g.p.Where {
+		c, wrong := report.ParseCondition(text)
+		if err != nil || wrong != nil || !slices.Contains(executions.Where, c.Column) {
+			continue // executions do not have it
+		}
+		if c.Not {
+			c.Column += "!"
+		}
+		set = append(set, c.Column, c.Value)
+	}
+	return g.q.link("/queries", set...)
 }
 
 // scale adds lines at the whole, half and nothing of the greatest column.

@@ -113,7 +113,7 @@ func demo(t *testing.T) *site {
 	t.Helper()
 	sharedOnce.Do(func() {
 		dir := lakeDir(t)
-		s, err := web.New(web.Options{PriceBasis: "AWS's list prices", Lake: web.Lake{Dir: dir, Settings: settingsOf(t, dir)}})
+		s, err := web.New(web.Options{PriceBasis: "AWS's list prices", Lake: web.Lake{Dir: dir, Settings: settingsOf(t, dir)}, QueryTimeout: 5 * time.Minute}) // of a busy machine
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -47,7 +47,7 @@ func (o *OIDC) check() error {
 		if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && (u.Scheme != "http" || !isLoopbackName(u.Host)) {
 			return fmt.Errorf("oidc: %s %q: want an address that begins with https://", address.name, address.value)
 		}
-		if address.value == o.RedirectURL && (u.Path != CallbackPath || u.RawQuery != "" || u.Fragment != "") {
+		if address.name == "redirect URL" && (u.Path != CallbackPath || u.RawQuery != "" || u.Fragment != "") {
 			return fmt.Errorf("oidc: redirect URL %q: want this dashboard's address and %s", o.RedirectURL, CallbackPath)
 		}
 	}
@@ -70,9 +70,11 @@ type signIn struct {
 	now    func() time.Time
 	client *http.Client
 
-	mu       sync.Mutex
-	provider *oidc.Provider     // nil until it was asked for
-	begun    map[string]signing // by the hash of the state
+	asking   sync.Mutex     // held while the provider is asked, which may take long
+	provider *oidc.Provider // nil until it was
+
+	mu    sync.Mutex
+	begun map[string]signing // by the hash of the state
 }
 
 // A signing is a way to the provider that somebody is on. The browser is known
@@ -98,8 +100,8 @@ func newSignIn(o OIDC, now func() time.Time) *signIn {
 // discovered returns the provider, which is asked for what it is the first time
 // that somebody signs in: it may start after the dashboard.
 func (s *signIn) discovered() (*oidc.Provider, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.asking.Lock()
+	defer s.asking.Unlock()
 	if s.provider != nil {
 		return s.provider, nil
 	}
@@ -152,7 +154,7 @@ func (s *signIn) end(state, browser string) (signing, error) {
 	return x, nil
 }
 
-// Who the provider vouches for.
+// A vouched is whom the provider vouches for.
 type vouched struct {
 	name   string
 	groups []string

@@ -377,7 +377,24 @@ func TestLinksLeadToTheRows(t *testing.T) {
 			}
 		}
 	}
-	if followed < 10 {
+	// The parts of a chart lead there too, by the cells of the table behind it.
+	for _, figure := range find(s.page("/failures?"+all), tag("figure")) {
+		if attr(figure, "data-chart") != "stack" {
+			continue
+		}
+		for _, cell := range find(find(figure, tag("tbody"))[0], tag("td")) {
+			links := find(cell, tag("a"))
+			if len(links) == 0 {
+				continue
+			}
+			followed++
+			want := attr(cell, "data-v") + " execution"
+			if got := find(s.page(attr(links[0], "href")), hasClass("sums")); !strings.HasPrefix(text(got[0]), want) {
+				t.Errorf("/failures: a part of a column is %s, and the link leads to %s", want, text(got[0]))
+			}
+		}
+	}
+	if followed < 15 {
 		t.Errorf("followed %d links", followed)
 	}
 }

@@ -108,7 +108,7 @@ function stack(what, theme, width) {
     legend: { show: false, data: names.map((_, i) => String(i)) },
     dataZoom: zooms ? zoom(theme) : undefined,
     xAxis: { type: "category", data: what.rows.map((r) => r[0].value), axisTick: { show: false }, axisLine: { lineStyle: { color: theme.line } }, axisLabel: label(theme, { formatter: (day) => day.slice(5), hideOverlap: true }) },
-    yAxis: { type: "value", splitNumber: 3, ...bare, splitLine: { lineStyle: { color: theme.line } }, axisLabel: label(theme, { formatter: (v) => short(kind, v, what.currency) }) },
+    yAxis: { type: "value", splitNumber: 3, minInterval: kind === "count" ? 1 : 0, ...bare, splitLine: { lineStyle: { color: theme.line } }, axisLabel: label(theme, { formatter: (v) => short(kind, v, what.currency) }) },
     tooltip: {
       ...base(theme).tooltip, trigger: "axis", axisPointer: { type: "shadow", shadowStyle: { color: theme.line, opacity: 0.4 } },
       formatter: (list) => {
