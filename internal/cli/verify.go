@@ -60,8 +60,9 @@ binary or decimal (price_units), and with --show capacity splits reserved
 capacity among those who used it.
 
 Exit code 5 means that something was tampered with, is missing from the trail's
-bucket, or that less than --require is covered, proven or explained; 3 that not everything could be
-asked or read. docs/verify.md says what each check proves, and what it cannot.`,
+bucket, or that less than --require is covered, proven or explained; 3 that not
+everything could be asked or read. docs/verify.md says what each check proves,
+and what it cannot.`,
 		Example: `  athenatrail verify
   athenatrail verify --from 30d --require 100%
   athenatrail verify --show unknown --output csv
