@@ -323,7 +323,11 @@ func TestBill(t *testing.T) {
 						invoice += cost
 					}
 				}
-				total, _, _ := c.Sums()
+				total, unexplained, idle := c.Sums()
+				// 5 USD a terabyte, 0.35 an hour of Spark, 0.11 of what is not known.
+				if paid := 5*want.Float() + 0.35*1.5 + 0.11; unexplained.Float() < paid-0.001 || unexplained.Float() > paid+0.001 || idle != 168*fixedScale/10 || c.Beyond() != 0 {
+					t.Errorf("unexplained are %s, want %.3f; idle %s; beyond %d", unexplained, paid, idle, c.Beyond())
+				}
 				for _, a := range c.Adjustments {
 					total += a.Cost
 				}
@@ -357,6 +361,20 @@ func shares(t *testing.T, c *Comparison) {
 	want := []string{"eu-west-1  56.00 16.80", "eu-west-1 ines@example.com 24.00 7.20", "eu-west-1 rosa@example.com 16.00 4.80"}
 	if !slices.Equal(got, want) {
 		t.Errorf("shares %q, want %q", got, want)
+	}
+}
+
+// Days make up for each other, regions do not; what the lake has and the bill
+// has not is told.
+func TestSums(t *testing.T) {
+	const tb = fixedScale
+	c := &Comparison{Rows: []Row{
+		{Key: Key{1, account, "us-east-1", SQL}, Billed: 2 * tb, Explained: 1 * tb, Unexplained: tb, Cost: 10 * tb, Unpaid: 5 * tb},
+		{Key: Key{2, account, "us-east-1", SQL}, Billed: 1 * tb, Explained: 2 * tb, Unexplained: -tb, Cost: 5 * tb, Unpaid: -5 * tb},
+		{Key: Key{2, account, "eu-west-1", SQL}, Billed: 1 * tb, Unexplained: tb, Cost: 5 * tb, Unpaid: 5 * tb},
+	}}
+	if cost, unexplained, idle := c.Sums(); cost != 20*tb || unexplained != 5*tb || idle != 0 || c.Beyond() != 1 {
+		t.Errorf("cost %s, unexplained %s, idle %s, beyond %d", cost, unexplained, idle, c.Beyond())
 	}
 }
 

@@ -337,16 +337,36 @@ func (c *Comparison) shares(l *Lake, billed map[Key]*Amount, within func(Key) bo
 	return nil
 }
 
-// Sums adds up the cost of usage, and of what is unexplained of it; idle
-// capacity is explained: somebody reserved it.
+// Sums adds up the cost of usage; what of it is unexplained, where the days of
+// an account, a region and a kind make up for each other and nothing else does;
+// and what idle capacity cost, which is explained: somebody reserved it.
 func (c *Comparison) Sums() (cost, unexplained, idle Fixed) {
+	places := map[Key]Fixed{}
 	for _, r := range c.Rows {
 		cost += r.Cost
-		if r.Kind == Capacity {
-			idle += max(0, r.Unpaid)
-		} else {
-			unexplained += r.Unpaid
+		if r.Kind != Capacity {
+			r.Date = 0
+			places[r.Key] += r.Unpaid
+		}
+	}
+	for _, v := range places {
+		unexplained += max(0, v)
+	}
+	for _, s := range c.Shares {
+		if s.Person == "" {
+			idle += max(0, s.Cost)
 		}
 	}
 	return cost, unexplained, idle
+}
+
+// Beyond counts the rows in which the lake knows of more than was billed, by
+// over a hundredth.
+func (c *Comparison) Beyond() (n int) {
+	for _, r := range c.Rows {
+		if r.Unexplained.Float() < -near*r.Explained.Float() {
+			n++
+		}
+	}
+	return n
 }

@@ -183,6 +183,9 @@ func (a *app) sayBill(b *bill.Bill, c *bill.Comparison, e *setup.Env, completeTo
 	if idle > 0 {
 		a.note("%s were paid for reserved capacity that was idle: see --show capacity", amount(idle, b.Currency))
 	}
+	if n := c.Beyond(); n > 0 {
+		a.note("on %s the lake knows of more than was billed: is the bill of all accounts and of whole days?", count(int64(n), "day of an account and region", "days of an account and region"))
+	}
 	own := cmp.Or(e.PriceUnits, bill.Binary)
 	switch c.Units {
 	case "":

@@ -198,22 +198,25 @@ func tamperings() []tampering {
 	}
 }
 
-// awsCLI finds the AWS CLI where scripts/install-test-servers.sh puts it, then
-// on PATH.
+// cliVersion is the AWS CLI that verdicts are compared with, which
+// scripts/install-test-servers.sh installs. Older ones read on past the end of
+// a compressed log file.
+const cliVersion = "aws-cli/1.46.3 "
+
+// awsCLI finds the AWS CLI where the script puts it, then on PATH.
 func awsCLI(t *testing.T) string {
 	t.Helper()
-	path, err := filepath.Abs("../../.tools/bin/aws")
+	local, err := filepath.Abs("../../.tools/bin/aws")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(path); err == nil {
-		return path
+	for _, program := range []string{local, "aws"} {
+		out, err := exec.Command(program, "--version").Output()
+		if err == nil && strings.HasPrefix(string(out), cliVersion) {
+			return program
+		}
 	}
-	path, err = exec.LookPath("aws")
-	if err == nil {
-		return path
-	}
-	message := "no AWS CLI: " + err.Error() + "; install it with scripts/install-test-servers.sh"
+	message := "no " + cliVersion + "; install it with scripts/install-test-servers.sh"
 	if os.Getenv(s3test.ForbidSkip) == "1" {
 		t.Fatal(message)
 	}

@@ -87,7 +87,7 @@ func discover(ctx context.Context, t tree) ([]region, error) {
 	}
 	var found []region
 	level := []string{start}
-	for depth, calls := 0, 0; depth <= searchDepth && len(level) > 0; depth++ {
+	for depth, calls := 0, 0; depth < searchDepth && len(level) > 0; depth++ {
 		var next []string
 		for _, p := range level {
 			if calls++; calls > searchCalls {
@@ -108,9 +108,6 @@ func discover(ctx context.Context, t tree) ([]region, error) {
 				}
 				found = append(found, regions...)
 			}
-		}
-		if len(found) > 0 {
-			break
 		}
 		level = next
 	}
@@ -172,7 +169,7 @@ func descendAll(ctx context.Context, t tree, at string, form *regexp.Regexp) (fo
 // dayForm is how folders tell the day of delivery.
 const dayForm = "2006/01/02"
 
-// digests returns the digest files of a region's folder whose names tell a
+// digestFiles returns the digest files of a region's folder whose names tell a
 // time from from to to, by chain, in the order of their times.
 func (r region) digestFiles(ctx context.Context, t tree, from, to time.Time) (map[chain.Chain][]string, error) {
 	after, last := "", ""
