@@ -113,7 +113,7 @@ func Replace(ctx context.Context, l *Lake, was *State, ds ...*Derivation) (chang
 	}
 	day := ds[0].Date
 	// Compaction may have begun since the state was looked at. Asked right
-	// before the first write, and again after the last: see ARCHITECTURE.md.
+	// before the first write, and again after the last; closing.go says why.
 	if err := unmoved(ctx, l, was, day); err != nil {
 		return false, err
 	}
