@@ -58,9 +58,6 @@ that signs users in; see docs/dashboard.md.`,
 	f.StringVar(&o.token, "token-file", "", "file with a token by which its holder sees everything")
 	f.BoolVar(&o.verbose, "verbose", false, "log every request, without what was asked")
 	f.StringVar(&o.dev, "dev", "", "folder of the dashboard's sources, internal/web: templates and what pages load are read from there for every page")
-	if err := f.MarkHidden("dev"); err != nil {
-		panic(err)
-	}
 	return c
 }
 
