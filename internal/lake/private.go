@@ -14,6 +14,10 @@ import (
 	"github.com/athenatrail/athenatrail"
 )
 
+// AsideDir is where damaged files are kept that were made again, below the id
+// of the run that did. Nothing reads them, and they may be removed.
+const AsideDir = "_aside/"
+
 // privateDir holds what those who read reports must not have: the salt of the
 // hashes, and the list of what was erased. Mirrors leave it out, the policies
 // of readers deny it, and on disk its files are their owner's alone.

@@ -35,10 +35,6 @@ const (
 	hintLedger  = "remove the file and collect again: its log files are then read again, which changes nothing that is there"
 )
 
-// AsideDir is where damaged files are kept that were made again, below the id
-// of the run that did. Nothing reads them, and they may be removed.
-const AsideDir = "_aside/"
-
 // A verifier is a dataset that can check its files.
 type verifier interface {
 	Dataset
@@ -136,7 +132,6 @@ func (v *verification) file(ctx context.Context, file File) {
 		}
 	case liesBeside(file.Key):
 	case file.Key == boundaryKey: // it was read before
-	case strings.HasPrefix(file.Key, AsideDir): // damaged, and kept to be looked at
 	case isMark && markName.MatchString(mark), isGap && gapName.MatchString(gap):
 	case isLedger && (openName.MatchString(name) || movedName.MatchString(name) || askedName.MatchString(name)):
 	case isLedger && (sourceName.MatchString(name) || file.Key == LimitStateKey):
@@ -158,6 +153,7 @@ func (v *verification) file(ctx context.Context, file File) {
 				problem("restore it from a backup; "+hintForeign, "%s", what)
 			}
 		}
+	case strings.HasPrefix(file.Key, AsideDir): // damaged, and kept to be looked at
 	case strings.HasPrefix(file.Key, "facts/"), strings.HasPrefix(file.Key, "tables/"), isLedger:
 		problem(hintForeign+"; "+hintNewer, "this athenatrail knows no such file")
 	default:
