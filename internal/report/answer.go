@@ -21,7 +21,7 @@ func (d *DB) Report(ctx context.Context, view string, p Params) (*format.Result,
 			return nil, fmt.Errorf("report %s: %w", view, err)
 		}
 	}
-	s, err := render(v, p, d.zone)
+	s, err := render(v, p, d.zone, d.in)
 	if err != nil {
 		return nil, fmt.Errorf("report %s: %w", view, err)
 	}

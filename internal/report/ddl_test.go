@@ -71,7 +71,7 @@ func TestDaysArePruned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := render(v, Params{From: weekEnd.AddDate(0, 0, -1), To: weekEnd}, d.zone)
+	s, err := render(v, Params{From: weekEnd.AddDate(0, 0, -1), To: weekEnd}, d.zone, duckDB)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -108,7 +108,7 @@ func (p *page) Findings() (string, error) {
 		}
 		fmt.Fprintf(&b, "SELECT %s AS rule, %s AS severity, %d AS weight, %s AS threshold, %s AS fix, found.* FROM (\n",
 			quote(r.ID), quote(r.Severity), weight, quote(r.Threshold), quote(r.Fix))
-		if err := templates.ExecuteTemplate(&b, r.ID+".sql", p); err != nil {
+		if err := templates[p.in].ExecuteTemplate(&b, r.ID+".sql", p); err != nil {
 			return "", err
 		}
 		b.WriteString(") AS found\n")

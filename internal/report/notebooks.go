@@ -110,7 +110,7 @@ func notebook(ctx context.Context, d *DB, said string) (string, error) {
 	if slices.Contains(found, said) {
 		return said, nil
 	}
-	names, err := notebookNames()
+	names, err := notebookNames(d.in)
 	if err != nil {
 		return "", err
 	}
@@ -130,9 +130,9 @@ func notebook(ctx context.Context, d *DB, said string) (string, error) {
 }
 
 // notebookNames returns the relation of that name, for a WITH.
-func notebookNames() (string, error) {
+func notebookNames(in dialect) (string, error) {
 	var b strings.Builder
-	err := templates.ExecuteTemplate(&b, "notebook_names", nil)
+	err := templates[in].ExecuteTemplate(&b, "notebook_names", nil)
 	return b.String(), err
 }
 

@@ -84,6 +84,7 @@ type page struct {
 	partitions []PartitionColumn
 	prices     []Price
 	args       []any
+	in         dialect
 }
 
 // AndWhere writes the conditions, and binds their values anew each time.
@@ -124,8 +125,8 @@ func (p *page) KeysButCurrency() []string {
 	return slices.DeleteFunc(rollupKeys(), func(k string) bool { return k == "currency" })
 }
 
-// render checks the parameters and writes the view's statement.
-func render(v View, p Params, zone *time.Location) (statement, error) {
+// render checks the parameters and writes the view's statement in a dialect.
+func render(v View, p Params, zone *time.Location, in dialect) (statement, error) {
 	v, err := prepare(v, p)
 	if err != nil {
 		return statement{}, err
@@ -133,7 +134,7 @@ func render(v View, p Params, zone *time.Location) (statement, error) {
 	pg := &page{
 		View: v, Buckets: latencyBuckets, Plain: plainKeys(v.By), conditions: p.Where,
 		Ranked: ranked(p, v.By), Top: p.Limit, Extra: v.extra, SQLOnly: v.sqlOnly, argument: p.Arg, partitions: p.PartitionColumns,
-		prices: p.Prices,
+		prices: p.Prices, in: in,
 	}
 	if p.Limit > 0 {
 		pg.Limit = fmt.Sprintf("LIMIT %d", p.Limit+1) // one more tells that there are more
@@ -170,7 +171,7 @@ func render(v View, p Params, zone *time.Location) (statement, error) {
 	}
 
 	var b strings.Builder
-	if err := templates.ExecuteTemplate(&b, v.Name+".sql", pg); err != nil {
+	if err := templates[in].ExecuteTemplate(&b, v.Name+".sql", pg); err != nil {
 		return statement{}, fmt.Errorf("write the view's SQL: %w", err)
 	}
 	return statement{b.String(), pg.args}, nil
@@ -289,36 +290,42 @@ func ranked(p Params, by []string) string {
 	return "(" + strings.Join(parts, " AND ") + ")"
 }
 
-var templates = template.Must(template.New("views").Funcs(template.FuncMap{
-	"join":       func(names []string) string { return strings.Join(names, ", ") },
-	"paid":       func(keys ...string) string { return paid(keys) },
-	"paidBy":     paid,
-	"percent":    percent,
-	"change":     changePercent,
-	"amounts":    rankingAmounts,
-	"measures":   rankingMeasures,
-	"counted":    counted,
-	"lowestRung": lowestRung,
-	"several":    several,
-	"each":       each,
-	"ran":        ran,
+// templates are the views' files, for each dialect.
+var templates = map[dialect]*template.Template{duckDB: viewTemplates(duckDB), trino: viewTemplates(trino)}
 
-	"unlessUnknown": unlessUnknown,
-	"jsonText":      jsonText,
-	"listLength":    listLength,
-	"listText":      listText,
-	"joined":        joined,
-	"duration":      durationText,
-	"severalOf":     severalOf,
-	"wholeDays":     wholeDays,
+func viewTemplates(in dialect) *template.Template {
+	return template.Must(template.New("views").Funcs(template.FuncMap{
+		"join":       func(names []string) string { return strings.Join(names, ", ") },
+		"paid":       func(keys ...string) string { return paid(keys) },
+		"paidBy":     paid,
+		"percent":    percent,
+		"change":     changePercent,
+		"amounts":    rankingAmounts,
+		"measures":   rankingMeasures,
+		"counted":    counted,
+		"lowestRung": lowestRung,
+		"several":    several,
+		"each":       each,
+		"ran":        ran,
 
-	"databaseOfTable": databaseOfTable,
-	"dpusFor":         dpusFor,
-	"evidence":        evidenceOf,
-	"isAddress":       isAddress,
-	"isExecutor":      func() string { return isExecutor },
-	"isDesktop":       func() string { return isDesktop },
-}).ParseFS(viewFiles, "view/*.sql", "view/findings/*.sql"))
+		"unlessUnknown": unlessUnknown,
+		"jsonText":      in.jsonText,
+		"listLength":    in.listLength,
+		"listText":      in.listText,
+		"listFirst":     in.listFirst,
+		"joined":        in.joined,
+		"duration":      durationText,
+		"severalOf":     severalOf,
+		"wholeDays":     wholeDays,
+
+		"databaseOfTable": databaseOfTable,
+		"dpusFor":         dpusFor,
+		"evidence":        evidenceOf,
+		"isAddress":       isAddress,
+		"isExecutor":      func() string { return isExecutor },
+		"isDesktop":       func() string { return isDesktop },
+	}).ParseFS(viewFiles, "view/*.sql", "view/findings/*.sql"))
+}
 
 // paid returns usage with a currency in every row that can have one. An
 // execution of which no cost is known has no currency; it counts with its

@@ -45,6 +45,7 @@ type Options struct {
 // A DB is an open lake. It is safe for concurrent use.
 type DB struct {
 	db   *sql.DB
+	in   dialect
 	zone *time.Location
 	temp string
 }
@@ -70,7 +71,7 @@ func Open(ctx context.Context, lake string, o Options) (*DB, error) {
 		os.Remove(temp)
 		return nil, fmt.Errorf("open lake %s: start DuckDB: %w", lake, oneLine(err))
 	}
-	d := &DB{db: sql.OpenDB(connector), zone: o.TimeZone, temp: temp}
+	d := &DB{db: sql.OpenDB(connector), in: duckDB, zone: o.TimeZone, temp: temp}
 	if d.zone == nil {
 		d.zone = time.UTC
 	}
