@@ -121,3 +121,14 @@ func (u rollup) rows() []athenatrail.UsageRollup {
 	slices.SortFunc(rows, func(a, b athenatrail.UsageRollup) int { return a.UsageKey.Compare(&b.UsageKey) })
 	return rows
 }
+
+// RollUp returns the roll-ups of executions of one day, each counted for the
+// quarter hour of its submission, as a day's rows are.
+func RollUp(rows []athenatrail.QueryExecution) Usage {
+	usage, tables := rollup{}, tableRollup{}
+	for i := range rows {
+		usage.add(&rows[i], rows[i].SubmissionDateTime)
+		tables.add(&rows[i], rows[i].SubmissionDateTime)
+	}
+	return Usage{usage.rows(), tables.rows()}
+}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/athenatrail/athenatrail"
 	"github.com/athenatrail/athenatrail/internal/format"
 )
 
@@ -77,12 +79,21 @@ func (d *DB) rows(ctx context.Context, s statement, columns []format.Column) ([]
 	if err != nil {
 		return nil, oneLine(err)
 	}
-	if len(types) != len(columns) {
-		return nil, fmt.Errorf("the view's SQL has %d columns, its description %d", len(types), len(columns))
-	}
+	counts := -1
+	var names []string
 	for i, t := range types {
-		if t.name != columns[i].Name {
-			return nil, fmt.Errorf("the view's SQL has the column %s where its description has %s", t.name, columns[i].Name)
+		if t.name == latencies {
+			counts, names = i, append(names, p50.Name, p95.Name)
+			continue
+		}
+		names = append(names, t.name)
+	}
+	if len(names) != len(columns) {
+		return nil, fmt.Errorf("the view's SQL has %d columns, its description %d", len(names), len(columns))
+	}
+	for i, name := range names {
+		if name != columns[i].Name {
+			return nil, fmt.Errorf("the view's SQL has the column %s where its description has %s", name, columns[i].Name)
 		}
 	}
 	var list [][]any
@@ -91,12 +102,41 @@ func (d *DB) rows(ctx context.Context, s statement, columns []format.Column) ([]
 		if err != nil {
 			return nil, err
 		}
+		if counts >= 0 {
+			of, _ := row[counts].([]any)
+			row = slices.Replace(row, counts, counts+1, percentile(50, of), percentile(95, of))
+		}
 		for i := range row {
 			row[i] = asKind(row[i], columns[i].Kind)
 		}
 		list = append(list, row)
 	}
 	return list, oneLine(rows.Err())
+}
+
+// latencies is the column of a view's SQL that has, for its percentiles, how
+// many executions of the row fell into each latency bucket. To find a rank in it
+// takes an engine forty conditions that cost more than all the rest of a view.
+const latencies = "latencies"
+
+// percentile returns the upper edge of the latency bucket that holds the rank,
+// the smallest whole number that is at least p percent of all; nil of none.
+func percentile(p int64, counts []any) any {
+	var all, upTo int64
+	for _, c := range counts {
+		n, _ := c.(int64)
+		all += n
+	}
+	if all == 0 {
+		return nil
+	}
+	for i, c := range counts {
+		n, _ := c.(int64)
+		if upTo += n; upTo*100 >= all*p {
+			return athenatrail.LatencyEdge(i + 1)
+		}
+	}
+	return nil
 }
 
 // asKind makes a cell what its kind promises where SQL's type is wider.

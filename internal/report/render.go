@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/athenatrail/athenatrail"
+	"github.com/athenatrail/athenatrail/internal/format"
 )
 
 // A statement is a view's SELECT for one set of parameters, with the values
@@ -61,6 +62,8 @@ type page struct {
 	Rollup  bool
 	SQLOnly bool
 	Buckets []latencyBucket
+
+	Latencies bool // the view has percentiles
 
 	Since, From, To           string // TIMESTAMP literals; Since begins the window before
 	FirstDay, LastDay         string // DATE literals, with slack
@@ -134,7 +137,7 @@ func render(v View, p Params, zone *time.Location, in dialect) (statement, error
 	pg := &page{
 		View: v, Buckets: latencyBuckets, Plain: plainKeys(v.By), conditions: p.Where,
 		Ranked: ranked(p, v.By), Top: p.Limit, Extra: v.extra, SQLOnly: v.sqlOnly, argument: p.Arg, partitions: p.PartitionColumns,
-		prices: p.Prices, in: in,
+		prices: p.Prices, in: in, Latencies: slices.ContainsFunc(v.Columns, func(c format.Column) bool { return c.Name == p50.Name }),
 	}
 	if p.Limit > 0 {
 		pg.Limit = fmt.Sprintf("LIMIT %d", p.Limit+1) // one more tells that there are more
@@ -302,7 +305,6 @@ func viewTemplates(in dialect) *template.Template {
 		"change":     changePercent,
 		"amounts":    rankingAmounts,
 		"measures":   rankingMeasures,
-		"counted":    counted,
 		"lowestRung": lowestRung,
 		"several":    several,
 		"each":       each,
@@ -342,7 +344,7 @@ func paid(keys []string) string {
 // unlessUnknown returns a sum over the rows for which when holds, NULL where
 // there were executions and nothing is known of any: unknown is not zero.
 func unlessUnknown(column, when string) string {
-	return fmt.Sprintf("CASE WHEN sum(executions) FILTER (WHERE %[2]s) > 0 AND coalesce(sum(known) FILTER (WHERE %[2]s), 0) = 0 THEN NULL ELSE coalesce(CAST(sum(%[1]s) FILTER (WHERE %[2]s) AS BIGINT), 0) END", column, when)
+	return fmt.Sprintf("CASE WHEN sum(CASE WHEN %[2]s THEN executions END) > 0 AND coalesce(sum(CASE WHEN %[2]s THEN known END), 0) = 0 THEN NULL ELSE coalesce(CAST(sum(CASE WHEN %[2]s THEN %[1]s END) AS BIGINT), 0) END", column, when)
 }
 
 // several returns a group's value of a column in the window, or that it has
@@ -384,54 +386,15 @@ func rankingAmounts(group, total string) string {
 	}, ",\n    ")
 }
 
-// rankingMeasures returns the columns of [measures] likewise, of a relation
-// that [counted] made.
+// rankingMeasures returns the columns of [measures] likewise, with latencies for
+// its percentiles.
 func rankingMeasures(group, total string) string {
 	g := group + "."
 	return strings.Join([]string{
 		rankingAmounts(group, total),
 		percent(g+"reused", g+"executions") + " AS reused_percent",
-		percentile(50, g) + " AS p50_ms",
-		percentile(95, g) + " AS p95_ms",
+		g + latencies,
 	}, ",\n    ")
-}
-
-// countBlock is how many buckets [counted] sums at a time.
-const countBlock = 8
-
-// counted returns two relations over the named one: within blocks, then over
-// all, how many executions took at most each bucket's time. In two steps it is
-// a quarter of the terms, which an engine takes long to plan.
-func counted(relation string) string {
-	column := func(prefix string, k int) string { return fmt.Sprintf("%s_%02d", prefix, k) }
-	var blocks, all []string
-	for k := 1; k <= athenatrail.LatencyBuckets; k++ {
-		first := (k-1)/countBlock*countBlock + 1
-		var within, offset []string
-		for i := first; i <= k; i++ {
-			within = append(within, column("latency", i))
-		}
-		for end := countBlock; end < first; end += countBlock {
-			offset = append(offset, column("block", end))
-		}
-		blocks = append(blocks, strings.Join(within, " + ")+" AS "+column("block", k))
-		all = append(all, strings.Join(append(offset, column("block", k)), " + ")+" AS "+column("upto", k))
-	}
-	return fmt.Sprintf("%[1]s_blocks AS (\n    SELECT %[1]s.*,\n        %[2]s\n    FROM %[1]s\n),\n%[1]s_counted AS (\n    SELECT %[1]s_blocks.*,\n        %[3]s\n    FROM %[1]s_blocks\n)",
-		relation, strings.Join(blocks, ",\n        "), strings.Join(all, ",\n        "))
-}
-
-// percentile returns the upper edge of the latency bucket that holds the rank,
-// the smallest whole number that is at least p percent of all.
-func percentile(p int, group string) string {
-	all := fmt.Sprintf("%supto_%02d", group, athenatrail.LatencyBuckets)
-	var b strings.Builder
-	fmt.Fprintf(&b, "CASE WHEN %s = 0 THEN NULL", all)
-	for _, l := range latencyBuckets {
-		fmt.Fprintf(&b, "\n        WHEN %supto_%02d * 100 >= %s * %d THEN CAST(%d AS BIGINT)", group, l.K, all, p, l.Edge)
-	}
-	b.WriteString(" END")
-	return b.String()
 }
 
 // lowestRung returns the rung furthest down the ladder among a group's

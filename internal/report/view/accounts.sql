@@ -22,11 +22,11 @@ spent AS (
         {{- else}}account_id, min(account_name) AS account_name, min(ou) AS ou, min(account_state) AS account_state{{end}},
         currency,
         count(DISTINCT CASE WHEN cur THEN placed_in END) AS accounts,
-        coalesce(CAST(sum(executions) FILTER (WHERE cur AND gap IS NOT NULL) AS BIGINT), 0) AS incomplete,
-        coalesce(CAST(sum(executions) FILTER (WHERE cur AND gap IN ('no_detail', 'pending')) AS BIGINT), 0) AS waiting,
-        coalesce(CAST(sum(executions) FILTER (WHERE cur AND gap = 'no_access') AS BIGINT), 0) AS no_access,
-        coalesce(CAST(sum(executions) FILTER (WHERE cur AND gap = 'expired') AS BIGINT), 0) AS expired,
-        coalesce(CAST(sum(executions) FILTER (WHERE cur AND gap = 'no_event') AS BIGINT), 0) AS no_event,
+        coalesce(CAST(sum(CASE WHEN cur AND gap IS NOT NULL THEN executions END) AS BIGINT), 0) AS incomplete,
+        coalesce(CAST(sum(CASE WHEN cur AND gap IN ('no_detail', 'pending') THEN executions END) AS BIGINT), 0) AS waiting,
+        coalesce(CAST(sum(CASE WHEN cur AND gap = 'no_access' THEN executions END) AS BIGINT), 0) AS no_access,
+        coalesce(CAST(sum(CASE WHEN cur AND gap = 'expired' THEN executions END) AS BIGINT), 0) AS expired,
+        coalesce(CAST(sum(CASE WHEN cur AND gap = 'no_event' THEN executions END) AS BIGINT), 0) AS no_event,
         {{template "measures" .}}
     FROM (SELECT paid.*, account_id AS placed_in FROM paid) AS paid
     WHERE ranked

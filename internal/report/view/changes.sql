@@ -11,14 +11,14 @@ moved AS (
     {{- end}}
     SELECT {{$i}} AS place, '{{$by}}' AS dimension, {{$by}} AS name,
         {{if eq $by "work_group_name"}}account_id, region_name{{else}}CAST(NULL AS VARCHAR) AS account_id, CAST(NULL AS VARCHAR) AS region_name{{end}}, currency,
-        coalesce(CAST(sum(executions) FILTER (WHERE cur) AS BIGINT), 0) AS executions,
-        coalesce(CAST(sum(executions) FILTER (WHERE NOT cur) AS BIGINT), 0) AS executions_before,
-        coalesce(CAST(sum(sessions) FILTER (WHERE cur) AS BIGINT), 0) AS sessions,
-        coalesce(CAST(sum(sessions) FILTER (WHERE NOT cur) AS BIGINT), 0) AS sessions_before,
+        coalesce(CAST(sum(CASE WHEN cur THEN executions END) AS BIGINT), 0) AS executions,
+        coalesce(CAST(sum(CASE WHEN NOT cur THEN executions END) AS BIGINT), 0) AS executions_before,
+        coalesce(CAST(sum(CASE WHEN cur THEN sessions END) AS BIGINT), 0) AS sessions,
+        coalesce(CAST(sum(CASE WHEN NOT cur THEN sessions END) AS BIGINT), 0) AS sessions_before,
         {{unlessUnknown "data_scanned_bytes" "cur"}} AS data_scanned_bytes,
         {{unlessUnknown "data_scanned_bytes" "NOT cur"}} AS data_scanned_bytes_before,
-        sum(cost) FILTER (WHERE cur) AS known_cost,
-        sum(cost) FILTER (WHERE NOT cur) AS known_before
+        sum(CASE WHEN cur THEN cost END) AS known_cost,
+        sum(CASE WHEN NOT cur THEN cost END) AS known_before
     FROM ({{if eq $by "work_group_name"}}{{paid "account_id" "region_name" "work_group_name"}}{{else}}{{paid $by}}{{end}}    ) AS paid
     WHERE ranked
     GROUP BY 3, 4, 5, 6

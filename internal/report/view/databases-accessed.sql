@@ -15,12 +15,12 @@ teams AS (
 touched AS (
     SELECT database_accessed, account_id, region_name, currency,
         count(DISTINCT CASE WHEN cur AND person_kind = 'human' THEN person END) AS people,
-        coalesce(CAST(sum(executions) FILTER (WHERE cur) AS BIGINT), 0) AS executions,
+        coalesce(CAST(sum(CASE WHEN cur THEN executions END) AS BIGINT), 0) AS executions,
         {{unlessUnknown "failed" "cur"}} AS failed,
-        coalesce(CAST(sum(known) FILTER (WHERE cur) AS BIGINT), 0) AS known,
+        coalesce(CAST(sum(CASE WHEN cur THEN known END) AS BIGINT), 0) AS known,
         {{unlessUnknown "data_scanned_bytes" "cur"}} AS data_scanned_bytes,
-        sum(cost) FILTER (WHERE cur) AS cost,
-        sum(cost) FILTER (WHERE NOT cur) AS cost_before,
+        sum(CASE WHEN cur THEN cost END) AS cost,
+        sum(CASE WHEN NOT cur THEN cost END) AS cost_before,
         max(CASE WHEN cur THEN slot END) AS last_seen
     FROM paid
     WHERE ranked

@@ -12,12 +12,11 @@ used AS (
     WHERE ranked
     GROUP BY database_name, currency
     HAVING count(CASE WHEN cur THEN 1 END) > 0
-),
-{{counted "used"}}
+)
 SELECT d.database_name, d.people,
     {{measures "d" "total"}},
     d.last_seen
-FROM used_counted AS d
+FROM used AS d
 LEFT JOIN total ON total.currency = d.currency
 ORDER BY d.cost DESC NULLS LAST, d.data_scanned_bytes DESC, d.executions DESC,
     d.database_name NULLS LAST, d.currency NULLS LAST

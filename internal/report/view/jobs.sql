@@ -29,7 +29,7 @@ jobs AS (
     SELECT tool, tool_detail, currency,
         {{several "team"}} AS team,
         count(DISTINCT CASE WHEN executions > 0 THEN day END) AS days,
-        sum(executions) FILTER (WHERE cur AND cost IS NOT NULL) AS priced,
+        sum(CASE WHEN cur AND cost IS NOT NULL THEN executions END) AS priced,
         max(CASE WHEN cur AND place = 1 THEN query_execution_id END) AS query_execution_id,
         {{template "measures" .}}
     FROM dated

@@ -16,8 +16,10 @@ left out, and views of SQL alone leave out all of them.
 base AS (
 {{- if .Rollup}}
     SELECT slot AS moment, slot, {{join .Keys}},
-        executions, known, failed, reused, data_scanned_bytes, billed_bytes, cost, dpu_ms, total_ms,
+        executions, known, failed, reused, data_scanned_bytes, billed_bytes, cost, dpu_ms
+        {{- if .Latencies}},
         {{range .Buckets}}latency_{{printf "%02d" .K}}{{if not .Last}}, {{end}}{{end}}
+        {{- end}}
     FROM usage_rollup
     WHERE dt >= {{.FirstDay}} AND dt <= {{.LastDay}}
         AND slot >= {{.Since}} AND slot < {{.To}}
@@ -34,10 +36,11 @@ base AS (
         coalesce(data_scanned_bytes, 0) AS data_scanned_bytes,
         coalesce(billed_bytes, 0) AS billed_bytes,
         coalesce(cost, CAST(0 AS DECIMAL(18,9))) AS cost,
-        coalesce(dpu_ms, 0) AS dpu_ms,
-        coalesce(total_ms, 0) AS total_ms,
+        coalesce(dpu_ms, 0) AS dpu_ms
+        {{- if .Latencies}},
         {{range .Buckets}}
         CAST(CASE WHEN {{if .First}}total_ms <= {{.Edge}}{{else if .Last}}total_ms > {{.Below}}{{else}}total_ms > {{.Below}} AND total_ms <= {{.Edge}}{{end}} THEN 1 ELSE 0 END AS BIGINT) AS latency_{{printf "%02d" .K}}{{if not .Last}},{{end}}
+        {{- end}}
         {{- end}}
     FROM (
         SELECT *,
@@ -62,8 +65,10 @@ usage AS (
         CASE WHEN kind = 'spark' THEN 0 ELSE known END AS known,
         CASE WHEN kind = 'spark' THEN known ELSE 0 END AS known_sessions,
         reused, data_scanned_bytes, billed_bytes, dpu_ms,
-        CASE WHEN cost_basis IN ('list', 'custom', 'free') THEN cost END AS cost,
+        CASE WHEN cost_basis IN ('list', 'custom', 'free') THEN cost END AS cost
+        {{- if .Latencies}},
         {{range .Buckets}}latency_{{printf "%02d" .K}}{{if not .Last}}, {{end}}{{end}}
+        {{- end}}
     FROM base
     WHERE kind <> 'spark' OR gap IS DISTINCT FROM 'not_started'
 )
@@ -73,26 +78,30 @@ usage AS (
 measures: the sums of one group, of the window unless they say before.
 */ -}}
 {{define "measures" -}}
-coalesce(CAST(sum(executions) FILTER (WHERE cur) AS BIGINT), 0) AS executions,
-        coalesce(CAST(sum(not_started) FILTER (WHERE cur) AS BIGINT), 0) AS not_started,
+coalesce(CAST(sum(CASE WHEN cur THEN executions END) AS BIGINT), 0) AS executions,
+        coalesce(CAST(sum(CASE WHEN cur THEN not_started END) AS BIGINT), 0) AS not_started,
         {{unlessUnknown "failed" "cur"}} AS failed,
-        coalesce(CAST(sum(sessions) FILTER (WHERE cur) AS BIGINT), 0) AS sessions,
-        coalesce(CAST(sum(known + known_sessions) FILTER (WHERE cur) AS BIGINT), 0) AS known,
-        CAST(sum(dpu_ms) FILTER (WHERE cur AND known_sessions > 0) AS BIGINT) AS dpu_ms,
-        coalesce(CAST(sum(reused) FILTER (WHERE cur) AS BIGINT), 0) AS reused,
+        coalesce(CAST(sum(CASE WHEN cur THEN sessions END) AS BIGINT), 0) AS sessions,
+        coalesce(CAST(sum(CASE WHEN cur THEN known + known_sessions END) AS BIGINT), 0) AS known,
+        CAST(sum(CASE WHEN cur AND known_sessions > 0 THEN dpu_ms END) AS BIGINT) AS dpu_ms,
+        coalesce(CAST(sum(CASE WHEN cur THEN reused END) AS BIGINT), 0) AS reused,
         {{unlessUnknown "data_scanned_bytes" "cur"}} AS data_scanned_bytes,
         {{unlessUnknown "billed_bytes" "cur"}} AS billed_bytes,
-        sum(cost) FILTER (WHERE cur) AS cost,
-        sum(cost) FILTER (WHERE NOT cur) AS cost_before,
-        sum(cost) FILTER (WHERE cur AND person_source IN ('role', 'service', 'none')) AS unattributed_cost,
+        sum(CASE WHEN cur THEN cost END) AS cost,
+        sum(CASE WHEN NOT cur THEN cost END) AS cost_before,
+        sum(CASE WHEN cur AND person_source IN ('role', 'service', 'none') THEN cost END) AS unattributed_cost,
         count(DISTINCT CASE WHEN cur AND person_kind = 'human' THEN person END) AS people,
         count(DISTINCT CASE WHEN cur THEN database_name END) AS databases,
         max(CASE WHEN cur THEN slot END) AS last_seen
 {{- end}}
 
+{{- /*
+latencies: how many executions of one group took how long, a count for each
+bucket; percentiles are made of it where the rows are read.
+*/ -}}
 {{define "latencies" -}}
-{{range .Buckets}}coalesce(CAST(sum(latency_{{printf "%02d" .K}}) FILTER (WHERE cur) AS BIGINT), 0) AS latency_{{printf "%02d" .K}}{{if not .Last}},
-        {{end}}{{end}}
+ARRAY[{{range .Buckets}}coalesce(CAST(sum(CASE WHEN cur THEN latency_{{printf "%02d" .K}} END) AS BIGINT), 0){{if not .Last}},
+            {{end}}{{end}}] AS latencies
 {{- end}}
 
 {{- /*

@@ -21,7 +21,7 @@ placed AS (
 patterns AS (
     SELECT query_fingerprint, currency,
         {{several "tool"}} AS tool, {{several "team"}} AS team,
-        sum(executions) FILTER (WHERE cur AND cost IS NOT NULL) AS priced,
+        sum(CASE WHEN cur AND cost IS NOT NULL THEN executions END) AS priced,
         min(CASE WHEN cur THEN slot END) AS first_seen,
         max(CASE WHEN cur AND dearest = 1 THEN query_execution_id END) AS query_execution_id,
         max(CASE WHEN cur AND newest = 1 THEN account_id END) AS text_account,
@@ -35,9 +35,8 @@ patterns AS (
     GROUP BY query_fingerprint, currency
     HAVING count(CASE WHEN cur THEN 1 END) > 0
 ),
-{{counted "patterns"}},
 shown AS (
-    SELECT * FROM patterns_counted
+    SELECT * FROM patterns
     ORDER BY cost DESC NULLS LAST, data_scanned_bytes DESC NULLS LAST, executions DESC, query_fingerprint NULLS LAST, currency NULLS LAST
     {{.Limit}}
 ),

@@ -16,10 +16,10 @@ roles AS (
         {{several "account_id"}} AS account_id,
         count(DISTINCT CASE WHEN cur THEN account_id END) AS accounts,
         {{several "team"}} AS team,
-        sum(executions + sessions) FILTER (WHERE cur AND known_by = 'vouched') AS vouched,
-        sum(executions + sessions) FILTER (WHERE cur AND known_by = 'session') AS session,
-        sum(executions + sessions) FILTER (WHERE cur AND known_by = 'asserted') AS asserted,
-        sum(executions + sessions) FILTER (WHERE cur AND known_by = 'unnamed') AS unnamed,
+        sum(CASE WHEN cur AND known_by = 'vouched' THEN executions + sessions END) AS vouched,
+        sum(CASE WHEN cur AND known_by = 'session' THEN executions + sessions END) AS session,
+        sum(CASE WHEN cur AND known_by = 'asserted' THEN executions + sessions END) AS asserted,
+        sum(CASE WHEN cur AND known_by = 'unnamed' THEN executions + sessions END) AS unnamed,
         {{template "measures" .}}
     FROM known
     WHERE ranked

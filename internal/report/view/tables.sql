@@ -97,15 +97,15 @@ teams AS (
 touched AS (
     SELECT table_name, account_id, region_name, currency,
         count(DISTINCT CASE WHEN cur AND NOT written AND person_kind = 'human' THEN person END) AS readers,
-        coalesce(CAST(sum(executions) FILTER (WHERE cur) AS BIGINT), 0) AS executions,
+        coalesce(CAST(sum(CASE WHEN cur THEN executions END) AS BIGINT), 0) AS executions,
         {{unlessUnknown "failed" "cur"}} AS failed,
-        coalesce(CAST(sum(executions) FILTER (WHERE cur AND NOT written) AS BIGINT), 0) AS reads,
-        coalesce(CAST(sum(executions) FILTER (WHERE cur AND written) AS BIGINT), 0) AS writes,
+        coalesce(CAST(sum(CASE WHEN cur AND NOT written THEN executions END) AS BIGINT), 0) AS reads,
+        coalesce(CAST(sum(CASE WHEN cur AND written THEN executions END) AS BIGINT), 0) AS writes,
         count(DISTINCT CASE WHEN cur AND written THEN person END) AS writers,
-        coalesce(CAST(sum(known) FILTER (WHERE cur) AS BIGINT), 0) AS known,
+        coalesce(CAST(sum(CASE WHEN cur THEN known END) AS BIGINT), 0) AS known,
         {{unlessUnknown "data_scanned_bytes" "cur"}} AS data_scanned_bytes,
-        sum(cost) FILTER (WHERE cur) AS cost,
-        sum(cost) FILTER (WHERE NOT cur) AS cost_before,
+        sum(CASE WHEN cur THEN cost END) AS cost,
+        sum(CASE WHEN NOT cur THEN cost END) AS cost_before,
         max(CASE WHEN cur AND NOT written THEN slot END) AS last_read,
         max(CASE WHEN cur AND written THEN slot END) AS last_write
     FROM paid

@@ -24,12 +24,11 @@ used AS (
     WHERE ranked
     GROUP BY {{join .View.By}}, currency
     HAVING count(CASE WHEN cur THEN 1 END) > 0
-),
-{{counted "used"}}
+)
 SELECT {{range .View.By}}u.{{.}}, {{end}}u.people, u.databases,
     {{measures "u" "total"}},
     u.sessions, u.dpu_ms, u.last_seen
-FROM used_counted AS u
+FROM used AS u
 LEFT JOIN total ON total.currency = u.currency
 ORDER BY {{if .Calendar}}u.{{.Calendar}}, {{end}}u.cost DESC NULLS LAST, u.data_scanned_bytes DESC, u.executions DESC
     {{- range .View.By}}, u.{{.}} NULLS LAST{{end}}, u.currency NULLS LAST

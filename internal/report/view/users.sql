@@ -14,12 +14,11 @@ people AS (
     WHERE ranked
     GROUP BY person, person_kind, currency
     HAVING count(CASE WHEN cur THEN 1 END) > 0
-),
-{{counted "people"}}
+)
 SELECT p.person, p.person_kind, p.person_source, p.team,
     {{measures "p" "total"}},
     p.sessions, p.dpu_ms, p.databases, p.last_seen
-FROM people_counted AS p
+FROM people AS p
 LEFT JOIN total ON total.currency = p.currency
 ORDER BY p.cost DESC NULLS LAST, p.data_scanned_bytes DESC, p.executions DESC,
     p.person NULLS LAST, p.person_kind NULLS LAST, p.currency NULLS LAST

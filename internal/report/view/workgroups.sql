@@ -12,14 +12,13 @@ used AS (
     WHERE ranked
     GROUP BY account_id, region_name, work_group_name, currency
     HAVING count(CASE WHEN cur THEN 1 END) > 0
-),
-{{counted "used"}}
+)
 SELECT w.work_group_name, w.account_id, w.region_name,
     g.bytes_scanned_cutoff, g.settings_enforced, g.engine_effective, g.work_group_state, w.people, w.databases,
     {{measures "w" "total"}},
     w.sessions, w.dpu_ms,
     w.last_seen
-FROM used_counted AS w
+FROM used AS w
 LEFT JOIN total ON total.currency = w.currency
 LEFT JOIN work_groups AS g
     ON g.account_id = w.account_id AND g.region_name = w.region_name AND g.work_group_name = w.work_group_name
