@@ -88,6 +88,9 @@ type page struct {
 	prices     []Price
 	args       []any
 	in         dialect
+
+	Daily     bool     // rows have the day dt; there is no window
+	DailyKeys []string // of a daily view, dt among them
 }
 
 // AndWhere writes the conditions, and binds their values anew each time.
@@ -326,7 +329,7 @@ func viewTemplates(in dialect) *template.Template {
 		"isAddress":       isAddress,
 		"isExecutor":      func() string { return isExecutor },
 		"isDesktop":       func() string { return isDesktop },
-	}).ParseFS(viewFiles, "view/*.sql", "view/findings/*.sql"))
+	}).ParseFS(viewFiles, "view/*.sql", "view/daily/*.sql", "view/findings/*.sql"))
 }
 
 // paid returns usage with a currency in every row that can have one. An

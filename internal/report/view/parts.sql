@@ -15,7 +15,7 @@ left out, and views of SQL alone leave out all of them.
 {{define "usage" -}}
 base AS (
 {{- if .Rollup}}
-    SELECT slot AS moment, slot, {{join .Keys}},
+    SELECT slot AS moment, slot, {{if .Daily}}dt, {{end}}{{join .Keys}},
         executions, known, failed, reused, data_scanned_bytes, billed_bytes, cost, dpu_ms
         {{- if .Latencies}},
         {{range .Buckets}}latency_{{printf "%02d" .K}}{{if not .Last}}, {{end}}{{end}}
@@ -55,7 +55,7 @@ base AS (
 {{- end}}
 ),
 usage AS (
-    SELECT moment, slot, {{join .KeysButCurrency}}, {{range .Extra}}{{.}}, {{end}}currency AS own_currency,
+    SELECT moment, slot, {{if .Daily}}dt, {{end}}{{join .KeysButCurrency}}, {{range .Extra}}{{.}}, {{end}}currency AS own_currency,
         moment >= {{.From}} AS cur,
         {{.Ranked}} AS ranked,
         CASE WHEN gap = 'not_started' OR kind = 'spark' THEN 0 ELSE executions END AS executions,
