@@ -186,7 +186,8 @@ func (e external) trino(o DDLOptions) string {
 	with := []string{"    external_location = '" + e.location + "'", "    format = 'PARQUET'"}
 	if e.byDay {
 		lines = append(lines, fmt.Sprintf("    dt DATE WITH (\n        partition_projection_type = 'date',\n        partition_projection_format = 'yyyy-MM-dd',\n        partition_projection_range = ARRAY['%s', 'NOW']\n    )", o.firstDay()))
-		with = append(with, "    partitioned_by = ARRAY['dt']", "    partition_projection_enabled = true")
+		with = append(with, "    partitioned_by = ARRAY['dt']", "    partition_projection_enabled = true",
+			"    partition_projection_location_template = '"+e.location+"dt=${dt}/'")
 	}
 	return "CREATE TABLE " + e.name + " (\n" + strings.Join(lines, ",\n") + "\n)\nWITH (\n" + strings.Join(with, ",\n") + "\n)"
 }
