@@ -64,7 +64,7 @@ func (a *app) ddl(ctx context.Context, engine string, o ddlOptions) error {
 			options.Has = func(table string) bool { return hasTable(ctx, l, table) }
 		}
 	} else {
-		if options.First, err = firstDay(ctx, l); err != nil {
+		if options.First, err = firstDayOf(ctx, l, report.Folders()...); err != nil {
 			return err
 		}
 		for _, source := range e.Sources {
@@ -87,10 +87,11 @@ func (a *app) ddl(ctx context.Context, engine string, o ddlOptions) error {
 	return err
 }
 
-// firstDay returns the first day of which the lake has a file, zero where it
-// has none. Listings are in the order of names, so the first file is enough.
-func firstDay(ctx context.Context, l *lake.Lake) (first time.Time, err error) {
-	for _, prefix := range report.Folders() {
+// firstDayOf returns the first day of which a folder of the lake has a file, zero
+// where none has. Listings are in the order of names, so the first file is
+// enough.
+func firstDayOf(ctx context.Context, l *lake.Lake, folders ...string) (first time.Time, err error) {
+	for _, prefix := range folders {
 		for file, err := range l.List(ctx, prefix) {
 			if err != nil {
 				return first, fmt.Errorf("find the lake's first day: %w", err)

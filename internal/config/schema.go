@@ -40,7 +40,7 @@ var keys = []string{
 	"lake", "sources", "profile", "regions", "accounts", "assume_role", "details", "lookback", "lookup_events", "rates", "caps",
 	"prices", "price_units", "zero_byte_dml", "teams", "directory", "catalog", "comments", "partition_columns", "shared_principals", "own_principals",
 	"limits", "protect",
-	"serve", "query_text", "timezone", "jobs",
+	"serve", "engine", "query_text", "timezone", "jobs",
 }
 
 // laterKeys belong to the format and not to this version of the program.
@@ -132,6 +132,7 @@ func init() {
 		"directory": {form: formTree, set: setDirectory, show: showDirectory},
 		"catalog":   {form: formTree, set: setCatalog, show: showCatalog},
 		"serve":     {form: formTree, set: setServe, show: showServe},
+		"engine":    {form: formTree, set: setEngine, show: showEngine},
 		"comments":  {form: formTree, set: setComments, show: showComments},
 		"limits":    {form: formTree, set: setLimits, show: showLimits},
 

@@ -159,22 +159,23 @@ func (c *athenaConnector) wait(ctx context.Context, id string) error {
 		if e == nil || e.Status == nil {
 			return fmt.Errorf("athena: execution %s has no status", id)
 		}
-		scanned, reused := int64(0), false
+		now := Statement{State: string(e.Status.State)}
 		if s := e.Statistics; s != nil {
-			scanned = aws.ToInt64(s.DataScannedInBytes)
-			reused = s.ResultReuseInformation != nil && s.ResultReuseInformation.ReusedPreviousResult
+			now.ScannedBytes, now.DPUCount = aws.ToInt64(s.DataScannedInBytes), s.DpuCount
+			now.Reused = s.ResultReuseInformation != nil && s.ResultReuseInformation.ReusedPreviousResult
 		}
 		switch e.Status.State {
 		case types.QueryExecutionStateSucceeded:
-			c.meter.count(scanned, reused)
+			c.meter.note(now)
 			return nil
 		case types.QueryExecutionStateFailed, types.QueryExecutionStateCancelled:
-			c.meter.count(scanned, reused)
+			c.meter.note(now)
 			return failure(id, e.Status)
 		}
-		if c.Cutoff > 0 && scanned > c.Cutoff {
-			c.meter.count(scanned, false)
-			return c.stopped(id, &Error{"athena", fmt.Sprintf("execution %s was stopped: it had scanned %d bytes, and engine.bytes_cutoff is %d", id, scanned, c.Cutoff), false})
+		if c.Cutoff > 0 && now.ScannedBytes > c.Cutoff {
+			now.State = string(types.QueryExecutionStateCancelled)
+			c.meter.note(now)
+			return c.stopped(id, &Error{"athena", fmt.Sprintf("execution %s was stopped: it had scanned %d bytes, and may scan %d (engine.bytes_cutoff)", id, now.ScannedBytes, c.Cutoff), false})
 		}
 		select {
 		case <-time.After(pause):

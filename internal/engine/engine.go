@@ -12,38 +12,37 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 )
 
-// Spent is what the statements of a database cost so far.
-type Spent struct {
-	Statements   int
-	Reused       int   // of them were answered from an earlier result
-	ScannedBytes int64 // as Athena says it
+// A Statement is what one statement came to, as Athena says it.
+type Statement struct {
+	State        string // SUCCEEDED, FAILED or CANCELLED
+	ScannedBytes int64
+	Reused       bool // answered from an earlier result, which is free
+	DPUCount     *float64
 }
 
-// A Meter counts what statements cost. It is safe for concurrent use.
+// A Meter notes what statements of Athena came to. It is safe for concurrent
+// use.
 type Meter struct {
-	mu    sync.Mutex
-	spent Spent
+	mu   sync.Mutex
+	list []Statement
 }
 
-// Spent returns what was counted so far.
-func (m *Meter) Spent() Spent {
+// Statements returns what was noted so far.
+func (m *Meter) Statements() []Statement {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.spent
+	return slices.Clone(m.list)
 }
 
-func (m *Meter) count(scanned int64, reused bool) {
+func (m *Meter) note(s Statement) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.spent.Statements++
-	m.spent.ScannedBytes += scanned
-	if reused {
-		m.spent.Reused++
-	}
+	m.list = append(m.list, s)
 }
 
 // An Error is what an engine said of a statement.

@@ -29,7 +29,7 @@ type Trino struct {
 
 // Open returns a database over Trino. It makes no call until a statement is
 // run. Errors of statements are [Error].
-func (t Trino) Open(meter *Meter) (*sql.DB, error) {
+func (t Trino) Open() (*sql.DB, error) {
 	u, err := url.Parse(t.URL)
 	if err != nil {
 		return nil, errors.New("trino: the URL cannot be read: want one such as http://user@localhost:8080") // what was written may hold a password
@@ -49,13 +49,12 @@ func (t Trino) Open(meter *Meter) (*sql.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("trino: URL %s: %w", u.Redacted(), trinoError(err))
 	}
-	return sql.OpenDB(trinoConnector{connector, meter}), nil
+	return sql.OpenDB(trinoConnector{connector}), nil
 }
 
 // A trinoConnector is the client's own, with errors in its own words' place.
 type trinoConnector struct {
 	driver.Connector
-	meter *Meter
 }
 
 func (c trinoConnector) Connect(ctx context.Context) (driver.Conn, error) {
@@ -68,13 +67,12 @@ func (c trinoConnector) Connect(ctx context.Context) (driver.Conn, error) {
 		conn.Close()
 		return nil, errors.New("trino: the client cannot run a statement")
 	}
-	return trinoConn{conn, queryer, c.meter}, nil
+	return trinoConn{conn, queryer}, nil
 }
 
 type trinoConn struct {
 	driver.Conn
 	queryer driver.QueryerContext
-	meter   *Meter
 }
 
 func (c trinoConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
@@ -85,7 +83,6 @@ func (c trinoConn) QueryContext(ctx context.Context, query string, args []driver
 	if err != nil {
 		return nil, trinoError(err)
 	}
-	c.meter.count(0, false)
 	return trinoRows{rows}, nil
 }
 

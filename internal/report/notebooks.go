@@ -153,7 +153,7 @@ func oneOf(ids []string, what string) (string, error) {
 
 // texts returns the one column of a statement.
 func (d *DB) texts(ctx context.Context, query string, args ...any) ([]string, error) {
-	rows, err := d.db.QueryContext(ctx, query, args...)
+	rows, err := d.query(ctx, query, args...)
 	if err != nil {
 		return nil, oneLine(err)
 	}

@@ -47,7 +47,7 @@ type DB struct {
 	db   *sql.DB
 	in   dialect
 	zone *time.Location
-	temp string
+	temp string // empty where another engine reads
 }
 
 // Open opens the lake in a folder. Tables without files are empty, so a folder
@@ -86,7 +86,12 @@ func Open(ctx context.Context, lake string, o Options) (*DB, error) {
 
 // Close ends the database. Results of [DB.Query] that were not read to their
 // end must not be used after it.
-func (d *DB) Close() error { return errors.Join(d.db.Close(), os.RemoveAll(d.temp)) }
+func (d *DB) Close() error {
+	if d.temp == "" {
+		return d.db.Close()
+	}
+	return errors.Join(d.db.Close(), os.RemoveAll(d.temp))
+}
 
 // TimeZone returns the zone that the database was opened with.
 func (d *DB) TimeZone() *time.Location { return d.zone }

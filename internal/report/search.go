@@ -251,7 +251,7 @@ func searchWords(text string) ([]string, error) {
 }
 
 func (d *DB) searchSums(ctx context.Context, q searchSQL) ([]Sum, error) {
-	rows, err := d.db.QueryContext(ctx, q.with+`
+	rows, err := d.query(ctx, q.with+`
 SELECT coalesce(currency, ''), CAST(count(*) FILTER (WHERE gap IS DISTINCT FROM 'not_started') AS BIGINT),
     CAST(count(*) FILTER (WHERE gap = 'not_started') AS BIGINT), CAST(coalesce(sum(data_scanned_bytes), 0) AS BIGINT),
     CAST(sum(CASE WHEN cost_basis IN ('list', 'custom', 'free') THEN cost END) AS VARCHAR)
