@@ -62,32 +62,43 @@ func (c trinoConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, trinoError(err)
 	}
-	queryer, ok := conn.(driver.QueryerContext)
-	if !ok {
-		conn.Close()
-		return nil, errors.New("trino: the client cannot run a statement")
-	}
-	return trinoConn{conn, queryer}, nil
+	return trinoConn{conn}, nil
 }
 
-type trinoConn struct {
-	driver.Conn
-	queryer driver.QueryerContext
-}
+type trinoConn struct{ driver.Conn }
 
 func (c trinoConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	if len(args) > 0 {
 		return nil, errParameters
 	}
-	rows, err := c.queryer.QueryContext(ctx, query, nil)
+	prepares, ok := c.Conn.(driver.ConnPrepareContext)
+	if !ok {
+		return nil, errors.New("trino: the client cannot run a statement")
+	}
+	stmt, err := prepares.PrepareContext(ctx, query) // it makes no call
 	if err != nil {
 		return nil, trinoError(err)
 	}
-	return trinoRows{rows}, nil
+	runs, ok := stmt.(driver.StmtQueryContext)
+	if !ok {
+		stmt.Close()
+		return nil, errors.New("trino: the client cannot run a statement")
+	}
+	rows, err := runs.QueryContext(ctx, nil)
+	if err != nil {
+		stmt.Close()
+		return nil, trinoError(err)
+	}
+	return trinoRows{rows, stmt}, nil
 }
 
 // trinoRows are the client's rows with its errors in plain words.
-type trinoRows struct{ driver.Rows }
+type trinoRows struct {
+	driver.Rows
+	stmt driver.Stmt
+}
+
+func (r trinoRows) Close() error { return trinoError(errors.Join(r.Rows.Close(), r.stmt.Close())) }
 
 func (r trinoRows) Next(row []driver.Value) error { return trinoError(r.Rows.Next(row)) }
 
