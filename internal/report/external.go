@@ -39,6 +39,14 @@ var typeNames = map[string][2]string{
 	"VARCHAR[]":     {"array<string>", "ARRAY(VARCHAR)"},
 }
 
+// typeName returns a type of [column] as the dialect spells it.
+func (d dialect) typeName(sql string) string {
+	if d == trino {
+		return typeNames[sql][1]
+	}
+	return sql
+}
+
 func externalColumns(t reflect.Type) []externalColumn {
 	var list []externalColumn
 	for _, c := range columnsOf(t) {

@@ -311,7 +311,7 @@ func viewTemplates(in dialect) *template.Template {
 		"lowestRung": lowestRung,
 		"several":    several,
 		"each":       each,
-		"ran":        ran,
+		"ran":        in.ran,
 
 		"unlessUnknown": unlessUnknown,
 		"jsonText":      in.jsonText,
