@@ -221,6 +221,7 @@ func TestAWSIsImportedAtItsDoorsOnly(t *testing.T) {
 		"internal/config":        "a configuration in S3 or the parameter store",
 		"internal/lookup":        "CloudTrail's event history",
 		"internal/athenaapi":     "what Athena knows of query executions and sessions",
+		"internal/engine":        "statements of reports that Athena runs",
 		"internal/catalog":       "the tables of the Glue Data Catalog, and who holds access by Lake Formation",
 		"internal/directory":     "the users of Identity Center, the accounts of an organization",
 		"internal/setup":         "it gives the client of S3 to those who asked for one",
