@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -102,6 +103,43 @@ func distributedError(err error) error {
 		return usageError(err.Error())
 	}
 	return err
+}
+
+// findings asks for the rules one by one and puts their rows into the view's
+// order: a distributed engine plans a statement of all of them for minutes, as it
+// writes out every WITH where it is used.
+func (d *DB) findings(ctx context.Context, v View, p Params) ([][]any, error) {
+	type found struct {
+		row    []any
+		weight int
+	}
+	var all []found
+	for _, r := range rules {
+		p.rule = r.ID
+		rows, err := d.answer(ctx, v, p, v.Columns)
+		if err != nil {
+			return nil, fmt.Errorf("rule %s: %w", r.ID, err)
+		}
+		for _, row := range rows {
+			all = append(all, found{row, slices.Index(severities, r.Severity)})
+		}
+	}
+	at := map[string]int{}
+	for i, c := range v.Columns {
+		at[c.Name] = i
+	}
+	slices.SortStableFunc(all, func(a, b found) int {
+		order := cmp.Or(cmp.Compare(a.weight, b.weight), compareCells(a.row[at["seen_at"]], b.row[at["seen_at"]], true))
+		for _, name := range []string{"rule", "person", "account_id", "region_name", "what", "evidence"} {
+			order = cmp.Or(order, compareCells(a.row[at[name]], b.row[at[name]], false))
+		}
+		return order
+	})
+	list := make([][]any, len(all))
+	for i, f := range all {
+		list[i] = f.row
+	}
+	return list, nil
 }
 
 // withoutEnd returns a statement without the semicolon and comments behind it.

@@ -98,8 +98,11 @@ func (*page) Thresholds() thresholds {
 // Findings writes the rules' SELECTs one below the other.
 func (p *page) Findings() (string, error) {
 	var b strings.Builder
-	for i, r := range rules {
-		if i > 0 {
+	for _, r := range rules {
+		if p.rule != "" && p.rule != r.ID {
+			continue
+		}
+		if b.Len() > 0 {
 			b.WriteString("UNION ALL\n")
 		}
 		weight := 0

@@ -88,6 +88,7 @@ type page struct {
 	prices     []Price
 	args       []any
 	in         dialect
+	rule       string // of findings, the only one; empty: all
 
 	Daily     bool     // rows have the day dt; there is no window
 	DailyKeys []string // of a daily view, dt among them
@@ -140,7 +141,7 @@ func render(v View, p Params, zone *time.Location, in dialect) (statement, error
 	pg := &page{
 		View: v, Buckets: latencyBuckets, Plain: plainKeys(v.By), conditions: p.Where,
 		Ranked: ranked(p, v.By), Top: p.Limit, Extra: v.extra, SQLOnly: v.sqlOnly, argument: p.Arg, partitions: p.PartitionColumns,
-		prices: p.Prices, in: in, Latencies: slices.ContainsFunc(v.Columns, func(c format.Column) bool { return c.Name == p50.Name }),
+		prices: p.Prices, in: in, rule: p.rule, Latencies: slices.ContainsFunc(v.Columns, func(c format.Column) bool { return c.Name == p50.Name }),
 	}
 	if p.Limit > 0 {
 		pg.Limit = fmt.Sprintf("LIMIT %d", p.Limit+1) // one more tells that there are more
