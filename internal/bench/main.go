@@ -6,9 +6,14 @@
 //
 //	go run ./internal/bench                 the reference trail: 150 files, 1.9 GB of JSON
 //	go run ./internal/bench -files 15       a tenth of it
+//
+// With -pages it generates lakes instead, and times the dashboard over them:
+//
+//	go run ./internal/bench -pages 100000,10000000
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"os"
@@ -16,6 +21,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -54,7 +60,14 @@ func main() {
 		child  = flag.String("child", "", "be that contender")
 		doc    = flag.String("doc", "docs/performance.md", "the page whose table is written; empty for none")
 	)
+	pages := flag.String("pages", "", "time the dashboard over lakes of so many executions, such as 100000,10000000, and nothing else")
 	flag.Parse()
+	if *pages != "" {
+		if err := benchPages(*pages, *keep, *only, *doc); err != nil {
+			fail(err)
+		}
+		return
+	}
 	if *child != "" {
 		if err := beChild(*child, flag.Arg(0)); err != nil {
 			fail(err)
@@ -86,9 +99,9 @@ func bench(files, rounds int, data, only, doc string) error {
 	if err != nil {
 		return err
 	}
-	program := filepath.Join(data, "athenatrail")
-	if out, err := exec.Command("go", "build", "-o", program, "./cmd/athenatrail").CombinedOutput(); err != nil {
-		return fmt.Errorf("build athenatrail: %w: %s", err, out)
+	program, err := buildProgram(data)
+	if err != nil {
+		return err
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -118,6 +131,37 @@ func bench(files, rounds int, data, only, doc string) error {
 		return nil
 	}
 	return replace(doc, "collect", table)
+}
+
+// benchPages times the dashboard over lakes of some sizes.
+func benchPages(sizes, data, only, doc string) error {
+	var tables []string
+	for _, size := range strings.Split(sizes, ",") {
+		n, err := strconv.Atoi(size)
+		if err != nil || n < 1 {
+			return fmt.Errorf("-pages %s: want numbers of executions", sizes)
+		}
+		table, err := measurePages(context.Background(), data, n, only)
+		if err != nil {
+			return err
+		}
+		tables = append(tables, table)
+	}
+	text := strings.Join(tables, "\n")
+	fmt.Print(text)
+	if doc == "" || only != "" {
+		return nil
+	}
+	return replace(doc, "pages", text)
+}
+
+// buildProgram builds athenatrail and returns where it is.
+func buildProgram(data string) (string, error) {
+	program := filepath.Join(data, "athenatrail")
+	if out, err := exec.Command("go", "build", "-o", program, "./cmd/athenatrail").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build athenatrail: %w: %s", err, out)
+	}
+	return program, nil
 }
 
 func measure(path string, c contender, trail, data string) (run, error) {

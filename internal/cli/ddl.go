@@ -61,7 +61,7 @@ func (a *app) ddl(ctx context.Context, engine string, o ddlOptions) error {
 	}
 	if engine == "duckdb" {
 		if setup.IsS3(e.Lake) {
-			options.Has = func(table string) bool { return hasTable(ctx, l, table) }
+			options.Has = func(folder string) bool { return hasFiles(ctx, l, folder) }
 		}
 	} else {
 		if options.First, err = firstDayOf(ctx, l, report.Folders()...); err != nil {
@@ -110,15 +110,10 @@ func firstDayOf(ctx context.Context, l *lake.Lake, folders ...string) (first tim
 	return first, nil
 }
 
-// hasTable tells whether a table or fact has any file.
-func hasTable(ctx context.Context, l *lake.Lake, name string) bool {
-	for _, prefix := range []string{"tables/" + name + "_open/", "facts/" + name + "/"} {
-		for file, err := range l.List(ctx, prefix) {
-			if err == nil && strings.HasSuffix(file.Key, ".parquet") {
-				return true
-			}
-			break
-		}
+// hasFiles tells whether a folder of the lake has any file.
+func hasFiles(ctx context.Context, l *lake.Lake, folder string) bool {
+	for file, err := range l.List(ctx, folder+"/") {
+		return err == nil && strings.HasSuffix(file.Key, ".parquet")
 	}
 	return false
 }

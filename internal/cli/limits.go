@@ -169,7 +169,7 @@ func (a *app) warnOutdated(ctx context.Context, e *setup.Env, l *lake.Lake, m li
 		if err != nil {
 			return err
 		}
-		with, err := lake.DerivedWith(ctx, l, lake.UsageRollup, file.Partition)
+		with, err := file.DerivedWith(ctx, l, lake.UsageRollup)
 		if err != nil {
 			return err
 		}

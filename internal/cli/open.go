@@ -116,7 +116,7 @@ func (a *app) checkSettings(ctx context.Context, e *setup.Env, r *readLake, from
 			continue
 		}
 		days++
-		with, err := lake.DerivedWith(ctx, local, lake.QueryExecutions, file.Partition)
+		with, err := file.DerivedWith(ctx, local, lake.QueryExecutions)
 		if err != nil {
 			return since, err
 		}

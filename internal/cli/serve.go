@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -154,6 +155,7 @@ func (a *app) dashboardOptions(ctx context.Context, e *setup.Env) (web.Options, 
 	if len(limits.All()) > 0 {
 		o.Limits = serveLimits(e)
 	}
+	o.Lake.Held = heldFile(e.Lake, e.Timezone)
 	if !setup.IsS3(e.Lake) {
 		return o, nil
 	}
@@ -169,6 +171,23 @@ func (a *app) dashboardOptions(ctx context.Context, e *setup.Env) (web.Options, 
 		return lake.Mirror(ctx, l, o.Lake.Dir)
 	}
 	return o, nil
+}
+
+// heldFile returns where a lake's roll-ups are held between runs, in the user's
+// cache folder; "" where there is none.
+func heldFile(location string, zone *time.Location) string {
+	if !setup.IsS3(location) {
+		abs, err := filepath.Abs(location)
+		if err != nil {
+			return ""
+		}
+		location = abs
+	}
+	dir, err := cacheDir("held roll-ups of " + location + " in " + zone.String())
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "usage.duckdb")
 }
 
 // priceBasis says in words what costs are computed by.

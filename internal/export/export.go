@@ -238,6 +238,7 @@ func (p *plan) run(ctx context.Context) (err error) {
 		days = append(days, file.Partition)
 	}
 
+	held := p.Lake.Reading()
 	aside := newSpool(p.hold)
 	defer func() { err = errors.Join(err, aside.close()) }()
 	out := p.newWriter(ctx)
@@ -251,7 +252,7 @@ func (p *plan) run(ctx context.Context) (err error) {
 				}
 			}
 		}
-		if err := p.read(ctx, day, aside); err != nil {
+		if err := p.read(ctx, held, day, aside); err != nil {
 			return err
 		}
 	}
@@ -281,7 +282,7 @@ func (p *plan) look(ctx context.Context) error {
 		if file.Date < from || file.Date > to || p.DerivedWith == "" {
 			continue
 		}
-		with, err := lake.DerivedWith(ctx, p.Lake, lake.QueryExecutions, file.Partition)
+		with, err := file.DerivedWith(ctx, p.Lake, lake.QueryExecutions)
 		if err != nil {
 			return err
 		}

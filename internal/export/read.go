@@ -22,7 +22,7 @@ const (
 
 // read puts the rows of a partition that belong to an hour aside, and the SQL
 // that they want.
-func (p *plan) read(ctx context.Context, day athenatrail.Partition, aside *spool) error {
+func (p *plan) read(ctx context.Context, held *lake.Lake, day athenatrail.Partition, aside *spool) error {
 	var need map[string]bool
 	wantsSQL := false
 	if !p.set.whole {
@@ -37,7 +37,7 @@ func (p *plan) read(ctx context.Context, day athenatrail.Partition, aside *spool
 	wanted := map[string]map[string][]int{} // by the text's day and hash, the hours
 	cells := make([]any, len(p.set.columns))
 	var record []byte
-	for row, err := range p.table.rows(ctx, p.Lake, day, need) {
+	for row, err := range p.table.rows(ctx, held, day, need) {
 		if err != nil {
 			return err
 		}

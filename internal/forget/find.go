@@ -97,22 +97,17 @@ func (r *run) findNames(ctx context.Context) error {
 	given := names{}
 	given.add(r.Person)
 	found, someone := false, false
-	for file, err := range lake.Partitions(ctx, r.Lake, lake.Activity, 0, 0) {
-		if err != nil {
-			return err
-		}
-		for c, err := range lake.ReadAs[call](ctx, r.Lake, lake.Activity, file.Partition) {
-			if err != nil {
-				return err
-			}
-			if given.mean(&c.Who) {
-				found = true
-				if !isShared(c.PersonSource) {
-					someone = true
-					r.names.learn(&c.Who)
-				}
+	err := rows(ctx, r, lake.Activity, func(_ athenatrail.Partition, c *call) {
+		if given.mean(&c.Who) {
+			found = true
+			if !isShared(c.PersonSource) {
+				someone = true
+				r.names.learn(&c.Who)
 			}
 		}
+	})
+	if err != nil {
+		return err
 	}
 	if found && !someone {
 		return fmt.Errorf("forget %q: %w: it is a role's, a service's or the root user's", r.Person, ErrNobody)
@@ -122,23 +117,14 @@ func (r *run) findNames(ctx context.Context) error {
 
 // findEvents takes the calls that the person made.
 func (r *run) findEvents(ctx context.Context) error {
-	for file, err := range lake.Partitions(ctx, r.Lake, lake.Activity, 0, 0) {
-		if err != nil {
-			return err
-		}
-		for c, err := range lake.ReadAs[call](ctx, r.Lake, lake.Activity, file.Partition) {
-			if err != nil {
-				return err
+	return rows(ctx, r, lake.Activity, func(p athenatrail.Partition, c *call) {
+		if r.names.mean(&c.Who) {
+			if r.plan.events[p] == nil {
+				r.plan.events[p] = map[string]bool{}
 			}
-			if r.names.mean(&c.Who) {
-				if r.plan.events[file.Partition] == nil {
-					r.plan.events[file.Partition] = map[string]bool{}
-				}
-				r.plan.events[file.Partition][c.EventID] = true
-			}
+			r.plan.events[p][c.EventID] = true
 		}
-	}
-	return nil
+	})
 }
 
 // findRows takes executions, sessions and calculations, and sums them up.
@@ -214,18 +200,10 @@ func (r *run) findRows(ctx context.Context) error {
 
 // rows calls f with what N has of every row of a dataset.
 func rows[N any](ctx context.Context, r *run, data lake.Dataset, f func(athenatrail.Partition, *N)) error {
-	for file, err := range lake.Partitions(ctx, r.Lake, data, 0, 0) {
-		if err != nil {
-			return err
-		}
-		for row, err := range lake.ReadAs[N](ctx, r.Lake, data, file.Partition) {
-			if err != nil {
-				return err
-			}
-			f(file.Partition, row)
-		}
-	}
-	return nil
+	return lake.Scan(ctx, r.Lake, data, 0, 0, func(p athenatrail.Partition, row *N) error {
+		f(p, row)
+		return nil
+	})
 }
 
 // facts calls f with every fact of a kind.

@@ -256,6 +256,14 @@ func (r *run) days(ctx context.Context) ([]athenatrail.Partition, error) {
 			}
 		}
 	}
+	for _, table := range []lake.Dataset{lake.Activity, lake.QueryExecutions, lake.Sessions, lake.Calculations, lake.UsageRollup, lake.TableRollup} {
+		for file, err := range lake.Partitions(ctx, r.Lake, table, 0, 0) { // closed files hold many
+			if err != nil {
+				return nil, err
+			}
+			all[file.Partition] = true
+		}
+	}
 	return slices.SortedFunc(maps.Keys(all), athenatrail.Partition.Compare), nil
 }
 
@@ -267,6 +275,16 @@ func partitionOf(key string) (athenatrail.Partition, bool) {
 	}
 	p, err := athenatrail.ParsePartition(strings.TrimPrefix(parts[2], "dt="), strings.TrimSuffix(parts[3], ".parquet"))
 	return p, err == nil
+}
+
+// dayOf reads the day out of a key of facts/ or tables/.
+func dayOf(key string) (athenatrail.Date, bool) {
+	parts := strings.Split(key, "/")
+	if len(parts) != 4 {
+		return 0, false
+	}
+	day, err := athenatrail.ParseDate(strings.TrimPrefix(parts[2], "dt="))
+	return day, err == nil
 }
 
 func (r *run) derive(ctx context.Context) error {
@@ -299,8 +317,8 @@ func (r *run) prove(ctx context.Context) (err error) {
 			return err
 		}
 		s.Files++
-		p, ok := partitionOf(file.Key)
-		if ok && p.Date < r.Before && !strings.HasPrefix(file.Key, "_") && !isTimeless(file.Key) {
+		day, ok := dayOf(file.Key)
+		if ok && day < r.Before && !strings.HasPrefix(file.Key, "_") && !isTimeless(file.Key) {
 			s.Left = append(s.Left, Leftover{Path: file.Key, Where: "the file", Times: 1, Why: "a run may have written it meanwhile: forget again"})
 		}
 	}

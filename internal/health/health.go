@@ -320,7 +320,7 @@ func (h *health) work(ctx context.Context, in Input) error {
 		if err != nil {
 			return err
 		}
-		with, err := lake.DerivedWith(ctx, in.Lake, lake.QueryExecutions, p.Partition)
+		with, err := p.DerivedWith(ctx, in.Lake, lake.QueryExecutions)
 		if err != nil {
 			return err
 		}

@@ -212,16 +212,13 @@ func readRows[T any](ctx context.Context, l *Lake, d Dataset, p athenatrail.Part
 			fail(err)
 			return
 		}
-		data, err := l.Read(ctx, fileKey(d.dir(), p))
-		if errors.Is(err, fs.ErrNotExist) {
-			return
-		}
+		data, first, rows, err := partitionData(ctx, l, d, p)
 		if err != nil {
 			fail(err)
 			return
 		}
 		n := 0
-		for row, err := range rowfile.Rows[T](data) {
+		for row, err := range rowfile.RowsAt[T](data, first, rows) {
 			if n++; err == nil && n%1024 == 0 {
 				err = ctx.Err()
 			}
@@ -234,4 +231,121 @@ func readRows[T any](ctx context.Context, l *Lake, d Dataset, p athenatrail.Part
 			}
 		}
 	}
+}
+
+// partitionData returns the file that has a partition's rows, from which row on
+// they are the partition's, and how many; no rows if there are none, -1 for all.
+func partitionData(ctx context.Context, l *Lake, d Dataset, p athenatrail.Partition) (data []byte, first, rows int64, err error) {
+	t, isTable := d.(closedTable)
+	if !isTable {
+		data, err := l.Read(ctx, fileKey(d.dir(), p))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, 0, 0, nil
+		}
+		return data, 0, -1, err
+	}
+	b, err := l.recentBoundary(ctx)
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	if !b.IsClosed(p.Date) {
+		data, err = l.Read(ctx, fileKey(d.dir(), p))
+		if !errors.Is(err, fs.ErrNotExist) {
+			return data, 0, -1, err
+		}
+		// The day may have been closed since, and its open files removed.
+		if b, err = l.Boundary(ctx); err != nil || !b.IsClosed(p.Date) {
+			return nil, 0, 0, err
+		}
+	}
+	files, err := closedFiles(ctx, l, t, p.Date, p.Date+1)
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	for _, f := range files {
+		data, err := l.Read(ctx, f.Key)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, 0, 0, err
+		}
+		// Of the file that was read, not of its end as it was before.
+		all, err := slicesOf(p.Date, data)
+		if err != nil {
+			return nil, 0, 0, err
+		}
+		first := int64(0)
+		for _, s := range all {
+			if s.Partition == p {
+				return data, first, s.rows, nil
+			}
+			first += s.rows
+		}
+	}
+	return nil, 0, 0, nil
+}
+
+// Scan calls do with what N has of every row of days, from included and to not;
+// of all days if both are zero. It reads every file once, where [ReadAs] reads
+// a closed file for each account and region. Rows come in the order of their
+// days, and are do's to keep. An error of do ends it.
+func Scan[N any](ctx context.Context, l *Lake, d Dataset, from, to athenatrail.Date, do func(p athenatrail.Partition, row *N) error) error {
+	var last string // the closed file that was read
+	for file, err := range Partitions(ctx, l, d, from, to) {
+		if err != nil {
+			return err
+		}
+		if !file.closed {
+			for row, err := range readRows[N](ctx, l, d, file.Partition) {
+				if err == nil {
+					err = do(file.Partition, row)
+				}
+				if err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		if file.Key == last {
+			continue
+		}
+		last = file.Key
+		if err := scanClosed(ctx, l, d, file, do); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func scanClosed[N any](ctx context.Context, l *Lake, d Dataset, file PartitionFile, do func(athenatrail.Partition, *N) error) error {
+	data, err := l.Read(ctx, file.Key)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // its rows were forgotten since it was listed
+	}
+	var all []slice
+	if err == nil {
+		all, err = slicesOf(file.Date, data)
+	}
+	if err != nil {
+		return fmt.Errorf("read %s of %s: %w", d.Name(), file.Date, err)
+	}
+	i, n := 0, int64(0)
+	for row, err := range rowfile.Rows[N](data) {
+		if n++; err == nil && n%1024 == 0 {
+			err = ctx.Err()
+		}
+		for ; i < len(all) && n > all[i].rows; i, n = i+1, 1 {
+		}
+		if err == nil && i == len(all) {
+			err = errors.New("it has more rows than its metadata tells of")
+		}
+		if err != nil {
+			return fmt.Errorf("read %s of %s: %w", d.Name(), file.Date, err)
+		}
+		if err := do(all[i].Partition, row); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -3,13 +3,18 @@
 //
 //	facts/<fact>/dt=YYYY-MM-DD/<account>_<region>.parquet
 //	tables/<table>_open/dt=YYYY-MM-DD/<account>_<region>.parquet
+//	tables/<table>_closed/dt=YYYY-MM-DD/all[-N].parquet
+//	tables/boundary/boundary.parquet
 //	_ledger/v1/dirty/YYYY-MM-DD/<account>_<region>/<run id>-<n>
 //	manifest.json
 //
 // Facts are merged: [Merge] adds rows to what a day has, and of two rows with
 // one key the better stays, so that order, repetition and the number of
 // writers make no difference to the file's bytes. Tables are replaced whole by
-// what was derived from the facts: [WriteTable].
+// what was derived from the facts: [Replace]. Days before the [Boundary] are
+// closed: each table has one file of such a day, of all accounts and regions,
+// and its open files, if they are still there, are read by nobody who looked at
+// the boundary since.
 //
 // A [Store] holds the files; a [Lake] is a store whose format is known.
 package lake
@@ -54,7 +59,8 @@ type Lake struct {
 	mu     sync.Mutex
 	exists bool // the manifest is there
 
-	marks atomic.Int64
+	marks    atomic.Int64
+	boundary boundaryMemo
 }
 
 // A Manifest is manifest.json.

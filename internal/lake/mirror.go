@@ -1,6 +1,7 @@
 package lake
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,9 +11,12 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/gofrs/flock"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/athenatrail/athenatrail"
 )
 
 const (
@@ -46,6 +50,11 @@ type mirrorEntry struct {
 // so dir may be read meanwhile. Processes that mirror into the same folder
 // wait for each other.
 //
+// The boundary of closed days is read first and written last: whatever is
+// compacted meanwhile, the copy has the files of the days on both sides of the
+// boundary that it has. Open files that are gone since stay for copyGrace, for
+// readers who looked at the copy's boundary before.
+//
 // The folder is a cache, to be removed at will; the next Mirror makes it again.
 func Mirror(ctx context.Context, store Store, dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
@@ -58,7 +67,16 @@ func Mirror(ctx context.Context, store Store, dir string) error {
 	defer lock.Close()
 
 	m := &mirror{store: store, dir: dir, have: readMirrorIndex(dir), seen: map[string]bool{}}
-	err := m.fetchChanged(ctx)
+	boundary, err := store.Read(ctx, boundaryKey)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	if err == nil {
+		err = m.fetchChanged(ctx)
+	}
+	if err == nil {
+		err = m.moveBoundary(boundary)
+	}
 	if err == nil {
 		err = m.removeGone()
 	}
@@ -73,6 +91,10 @@ type mirror struct {
 	store Store
 	dir   string
 	seen  map[string]bool
+
+	// before is the copy's boundary, and moved when the copy got it.
+	before athenatrail.Date
+	moved  time.Time
 
 	mu   sync.Mutex
 	have map[string]mirrorEntry
@@ -103,7 +125,7 @@ func (m *mirror) fetchChanged(ctx context.Context) error {
 					return err
 				}
 				// Verify names what has no place in a lake.
-				if checkKey(file.Key) != nil {
+				if checkKey(file.Key) != nil || file.Key == boundaryKey {
 					continue
 				}
 				m.seen[file.Key] = true
@@ -169,6 +191,50 @@ func (m *mirror) fetch(ctx context.Context, file File) error {
 	return nil
 }
 
+// copyGrace is for how long a copy keeps open files of days that are closed.
+// Programs that show a copy look at it every few seconds.
+const copyGrace = time.Hour
+
+// moveBoundary gives the copy the boundary as it was before anything else was
+// listed; nil if there was none.
+func (m *mirror) moveBoundary(data []byte) error {
+	if data == nil {
+		return nil
+	}
+	m.seen[boundaryKey] = true
+	b, err := parseBoundary(data)
+	if err != nil {
+		return fmt.Errorf("%s: %w", boundaryKey, err)
+	}
+	path := m.path(boundaryKey)
+	if old, err := os.ReadFile(path); err != nil || !bytes.Equal(old, data) {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o777), replaceFile(path, data)); err != nil {
+			return err
+		}
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	m.before, m.moved = b.Before, info.ModTime()
+	return nil
+}
+
+// stays reports whether a file that is gone from the lake is to be kept for a
+// while.
+func (m *mirror) stays(key string) bool {
+	if time.Since(m.moved) > copyGrace {
+		return false
+	}
+	for _, t := range allTables {
+		if name, ok := strings.CutPrefix(key, t.dir()); ok {
+			p, err := parseFileName(name)
+			return err == nil && p.Date < m.before
+		}
+	}
+	return false
+}
+
 // replaceFile writes a file whole, without waiting for the disk.
 func replaceFile(path string, data []byte) error {
 	temp, err := os.CreateTemp(filepath.Dir(path), tempPrefix)
@@ -199,7 +265,7 @@ func (m *mirror) removeGone() error {
 			return err
 		}
 		key := filepath.ToSlash(rel)
-		if m.seen[key] || key == mirrorIndex || key == mirrorLock || strings.HasPrefix(key, locksDir+"/") {
+		if m.seen[key] || m.stays(key) || key == mirrorIndex || key == mirrorLock || strings.HasPrefix(key, locksDir+"/") {
 			return nil
 		}
 		if err := os.Remove(path); err != nil {
@@ -211,7 +277,7 @@ func (m *mirror) removeGone() error {
 		return nil
 	})
 	for key := range m.have {
-		if !m.seen[key] {
+		if !m.seen[key] { // also of what stays: nobody fetches it
 			delete(m.have, key)
 		}
 	}

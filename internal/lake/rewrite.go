@@ -107,6 +107,10 @@ func (f *Fact[T]) rewrite(ctx context.Context, p athenatrail.Partition, old []by
 
 func sortedKeys(m map[string]bool) []string { return slices.Sorted(maps.Keys(m)) }
 
+func sortedDays(m map[athenatrail.Date]bool) []athenatrail.Date { return slices.Sorted(maps.Keys(m)) }
+
+func sortedInts[V any](m map[int]V) []int { return slices.Sorted(maps.Keys(m)) }
+
 // WouldRewrite counts what [Rewrite] would do, and writes nothing.
 func WouldRewrite[T any](ctx context.Context, l *Lake, f *Fact[T], p athenatrail.Partition, change func(row *T) (keep bool)) (removed, altered int, err error) {
 	for row, err := range Read(ctx, l, f, p) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -35,12 +34,19 @@ var (
 )
 
 // A Table is a kind of row that is derived from facts: [QueryExecutions] and
-// its like. Its files hold rows in the order of their keys.
+// its like. Its open files hold rows in the order of their keys.
 type Table[T any] struct {
 	name   string
 	format *rowfile.Format[T]
 	key    func(a, b *T) int
 	home   func(row *T) (account, region string)
+
+	// In closed files the rows of an account and region are ordered by person,
+	// then by time, then by key: most questions are about few people, and what
+	// is known of a person is the same in many rows, which then takes next to
+	// no room. Without person, the order is that of the keys.
+	person func(row *T) string
+	at     func(row *T) time.Time
 
 	// day returns the time whose UTC day a row must lie on, if it tells one.
 	day func(row *T) (t time.Time, known bool)
@@ -97,7 +103,9 @@ var (
 		},
 		home: func(q *athenatrail.QueryExecution) (string, string) { return q.AccountID, q.RegionName },
 		// Submission may lie on the other side of midnight than the event.
-		day: func(*athenatrail.QueryExecution) (time.Time, bool) { return time.Time{}, false },
+		day:    func(*athenatrail.QueryExecution) (time.Time, bool) { return time.Time{}, false },
+		person: func(q *athenatrail.QueryExecution) string { return q.Person },
+		at:     func(q *athenatrail.QueryExecution) time.Time { return q.SubmissionDateTime },
 	}
 
 	// Activity is ordered as the events are, by event id, then query
@@ -114,8 +122,10 @@ var (
 		key: func(a, b *athenatrail.Activity) int {
 			return cmp.Or(strings.Compare(a.EventID, b.EventID), strings.Compare(a.QueryExecutionID, b.QueryExecutionID))
 		},
-		home: func(a *athenatrail.Activity) (string, string) { return a.AccountID, a.RegionName },
-		day:  func(a *athenatrail.Activity) (time.Time, bool) { return a.EventTime, true },
+		home:   func(a *athenatrail.Activity) (string, string) { return a.AccountID, a.RegionName },
+		day:    func(a *athenatrail.Activity) (time.Time, bool) { return a.EventTime, true },
+		person: func(a *athenatrail.Activity) string { return a.Person },
+		at:     func(a *athenatrail.Activity) time.Time { return a.EventTime },
 	}
 
 	// Sessions are ordered by session id, those without one by event id.
@@ -130,8 +140,10 @@ var (
 		key: func(a, b *athenatrail.Session) int {
 			return cmp.Or(strings.Compare(a.SessionID, b.SessionID), strings.Compare(a.EventID, b.EventID))
 		},
-		home: func(s *athenatrail.Session) (string, string) { return s.AccountID, s.RegionName },
-		day:  func(*athenatrail.Session) (time.Time, bool) { return time.Time{}, false },
+		home:   func(s *athenatrail.Session) (string, string) { return s.AccountID, s.RegionName },
+		day:    func(*athenatrail.Session) (time.Time, bool) { return time.Time{}, false },
+		person: func(s *athenatrail.Session) string { return s.Person },
+		at:     func(s *athenatrail.Session) time.Time { return s.StartedAt },
 	}
 
 	// Calculations are ordered by calculation execution id, those without one
@@ -147,8 +159,10 @@ var (
 		key: func(a, b *athenatrail.Calculation) int {
 			return cmp.Or(strings.Compare(a.CalculationExecutionID, b.CalculationExecutionID), strings.Compare(a.EventID, b.EventID))
 		},
-		home: func(c *athenatrail.Calculation) (string, string) { return c.AccountID, c.RegionName },
-		day:  func(*athenatrail.Calculation) (time.Time, bool) { return time.Time{}, false },
+		home:   func(c *athenatrail.Calculation) (string, string) { return c.AccountID, c.RegionName },
+		day:    func(*athenatrail.Calculation) (time.Time, bool) { return time.Time{}, false },
+		person: func(c *athenatrail.Calculation) string { return c.Person },
+		at:     func(c *athenatrail.Calculation) time.Time { return c.SubmittedAt },
 	}
 
 	// UsageRollup is ordered by the fields of its key, from slot to own.
@@ -158,9 +172,11 @@ var (
 			Dictionary: usageColumns,
 			Size:       func(*athenatrail.UsageRollup) int { return 700 },
 		},
-		key:  func(a, b *athenatrail.UsageRollup) int { return a.UsageKey.Compare(&b.UsageKey) },
-		home: func(u *athenatrail.UsageRollup) (string, string) { return u.AccountID, u.RegionName },
-		day:  func(u *athenatrail.UsageRollup) (time.Time, bool) { return u.Slot, true },
+		key:    func(a, b *athenatrail.UsageRollup) int { return a.UsageKey.Compare(&b.UsageKey) },
+		home:   func(u *athenatrail.UsageRollup) (string, string) { return u.AccountID, u.RegionName },
+		day:    func(u *athenatrail.UsageRollup) (time.Time, bool) { return u.Slot, true },
+		person: func(u *athenatrail.UsageRollup) string { return u.Person },
+		at:     func(u *athenatrail.UsageRollup) time.Time { return u.Slot },
 	}
 
 	// TableRollup is ordered by table, then as UsageRollup is.
@@ -173,6 +189,7 @@ var (
 		key:  func(a, b *athenatrail.TableRollup) int { return a.Compare(b) },
 		home: func(u *athenatrail.TableRollup) (string, string) { return u.AccountID, u.RegionName },
 		day:  func(u *athenatrail.TableRollup) (time.Time, bool) { return u.Slot, true },
+		// In closed files as well: who uses a table is what it is asked.
 	}
 )
 
@@ -180,81 +197,6 @@ var (
 var usageColumns = []string{
 	"kind", "person", "person_kind", "person_source", "team", "role_name", "account_id", "region_name",
 	"work_group_name", "tool", "database_name", "state", "gap", "cost_basis", "currency",
-}
-
-// A TableState is a table's file of a partition as it was at a moment.
-type TableState struct {
-	// DerivedWith is what its rows were derived with; empty if there is no
-	// file.
-	DerivedWith string
-
-	exists bool
-	sum    [sha256.Size]byte
-}
-
-// StateOf returns the state of a table's file, for [ReplaceTable].
-func StateOf[T any](ctx context.Context, l *Lake, t *Table[T], p athenatrail.Partition) (TableState, error) {
-	if err := checkPartition(p); err != nil {
-		return TableState{}, fmt.Errorf("read %s: %w", t.name, err)
-	}
-	data, err := l.Read(ctx, fileKey(t.dir(), p))
-	if errors.Is(err, fs.ErrNotExist) {
-		return TableState{}, nil
-	}
-	if err != nil {
-		return TableState{}, fmt.Errorf("read %s of %s: %w", t.name, p, err)
-	}
-	state := TableState{exists: true, sum: sha256.Sum256(data)}
-	// A file that cannot be read is one to write again.
-	state.DerivedWith, _ = rowfile.Metadata(data, int64(len(data)), derivedWithKey)
-	return state, nil
-}
-
-// WriteTable replaces the rows of partition p in a table, and reports whether
-// the file was written or removed. DerivedWith names what the rows were
-// derived with. The rows must come in the order of their keys, [ErrOrder],
-// and lie in the account and region, [ErrWrongPartition]. They are encoded as
-// they come, one at a time; an error among them ends it, and the file stays.
-// Without rows there is no file. The same rows leave the file untouched.
-func WriteTable[T any](ctx context.Context, l *Lake, t *Table[T], p athenatrail.Partition, rows iter.Seq2[*T, error], derivedWith string) (changed bool, err error) {
-	return t.write(ctx, l, p, nil, rows, derivedWith)
-}
-
-// ReplaceTable is [WriteTable] for when others may derive the same day at the
-// same time: it writes only if the file still is as was says, else the error
-// is [ErrChanged]. Whoever looks at the state first, then reads the facts, then
-// replaces, and on ErrChanged does all of it again, never puts rows of old
-// facts over rows of new ones.
-func ReplaceTable[T any](ctx context.Context, l *Lake, t *Table[T], p athenatrail.Partition, was TableState, rows iter.Seq2[*T, error], derivedWith string) (changed bool, err error) {
-	return t.write(ctx, l, p, &was, rows, derivedWith)
-}
-
-func (t *Table[T]) write(ctx context.Context, l *Lake, p athenatrail.Partition, was *TableState, rows iter.Seq2[*T, error], derivedWith string) (changed bool, err error) {
-	if err := checkPartition(p); err != nil {
-		return false, fmt.Errorf("write %s: %w", t.name, err)
-	}
-	data, err := t.encode(ctx, p, rows, derivedWith)
-	if err != nil {
-		return false, fmt.Errorf("write %s of %s: %w", t.name, p, err)
-	}
-	err = l.Update(ctx, fileKey(t.dir(), p), func(old []byte) ([]byte, error) {
-		same := old != nil && bytes.Equal(old, data) || old == nil && data == nil
-		changed = !same
-		if same {
-			return nil, nil
-		}
-		if was != nil && (was.exists != (old != nil) || was.exists && was.sum != sha256.Sum256(old)) {
-			return nil, ErrChanged
-		}
-		if data == nil {
-			return nil, ErrRemove
-		}
-		return data, nil
-	})
-	if err != nil {
-		return false, fmt.Errorf("write %s of %s: %w", t.name, p, err)
-	}
-	return changed, nil
 }
 
 // encode returns the file of rows, or nil if there are none.
@@ -296,9 +238,10 @@ func (t *Table[T]) encode(ctx context.Context, p athenatrail.Partition, rows ite
 	return out.Bytes(), nil
 }
 
-// ReadTable returns the rows of partition p in a table, in the order of their
-// keys; nothing if there are none. Each row is the caller's to keep. An error
-// is the last thing yielded.
+// ReadTable returns the rows of partition p in a table; nothing if there are
+// none. Those of an open day come in the order of their keys, those of a closed
+// day in that of closed files. Each row is the caller's to keep. An error is
+// the last thing yielded.
 func ReadTable[T any](ctx context.Context, l *Lake, t *Table[T], p athenatrail.Partition) iter.Seq2[*T, error] {
 	return readRows[T](ctx, l, t, p)
 }
@@ -306,25 +249,34 @@ func ReadTable[T any](ctx context.Context, l *Lake, t *Table[T], p athenatrail.P
 // DerivedWith returns what the rows of partition p in a table were derived
 // with, or "" if there are none. It reads the end of the file only.
 func DerivedWith(ctx context.Context, l *Lake, table Dataset, p athenatrail.Partition) (string, error) {
+	with, err := derivedWith(ctx, l, table, p)
+	if err != nil {
+		return "", fmt.Errorf("read %s of %s: %w", table.Name(), p, err)
+	}
+	return with, nil
+}
+
+func derivedWith(ctx context.Context, l *Lake, table Dataset, p athenatrail.Partition) (string, error) {
 	if err := checkPartition(p); err != nil {
-		return "", fmt.Errorf("read %s: %w", table.Name(), err)
+		return "", err
 	}
-	key := fileKey(table.dir(), p)
-	for n := int64(tailBytes); ; n *= 8 {
-		tail, size, err := l.Tail(ctx, key, n)
-		if errors.Is(err, fs.ErrNotExist) {
-			return "", nil
-		}
+	if t, ok := table.(closedTable); ok {
+		b, err := l.recentBoundary(ctx)
 		if err != nil {
-			return "", fmt.Errorf("read %s of %s: %w", table.Name(), p, err)
+			return "", err
 		}
-		with, err := rowfile.Metadata(tail, size, derivedWithKey)
-		if errors.Is(err, rowfile.ErrShort) && int64(len(tail)) < size {
-			continue
+		if b.IsClosed(p.Date) {
+			d, err := readClosedDay(ctx, l, t, p.Date)
+			if err != nil {
+				return "", err
+			}
+			_, s, _, _ := d.find(p)
+			return s.with, nil
 		}
-		if err != nil {
-			return "", fmt.Errorf("read %s of %s: %w", table.Name(), p, err)
-		}
-		return with, nil
 	}
+	with, err := metadata(ctx, l, fileKey(table.dir(), p), derivedWithKey)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return with, err
 }

@@ -115,17 +115,21 @@ func TestWriteTableRefuses(t *testing.T) {
 	f(nil, lake.Activity.Sorted(rows))
 }
 
-// TestReplaceTable has one derive overtake another that read older facts.
-func TestReplaceTable(t *testing.T) {
+// TestReplace has one derive overtake another that read older facts.
+func TestReplace(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, open func() lake.Store) {
 		slow, fast := createLake(t, open()), createLake(t, open())
-		replace := func(l *lake.Lake, was lake.TableState, rows ...athenatrail.Activity) error {
-			_, err := lake.ReplaceTable(t.Context(), l, lake.Activity, home, was, rowsOfSlice(rows...), "v")
+		replace := func(l *lake.Lake, was *lake.State, rows ...athenatrail.Activity) error {
+			d := lake.NewDerivation(home, "v")
+			if err := lake.Derive(t.Context(), d, lake.Activity, rowsOfSlice(rows...)); err != nil {
+				t.Fatal(err)
+			}
+			_, err := lake.Replace(t.Context(), l, was, d)
 			return err
 		}
-		stateOf := func(l *lake.Lake) lake.TableState {
+		stateOf := func(l *lake.Lake) *lake.State {
 			t.Helper()
-			state, err := lake.StateOf(t.Context(), l, lake.Activity, home)
+			state, err := lake.StateOf(t.Context(), l, home)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -145,9 +149,6 @@ func TestReplaceTable(t *testing.T) {
 			t.Errorf("no rows over rows: %v", err)
 		}
 		some := stateOf(slow)
-		if some.DerivedWith != "v" {
-			t.Errorf("derived with %q", some.DerivedWith)
-		}
 		if err := replace(fast, some); err != nil {
 			t.Fatal(err)
 		}

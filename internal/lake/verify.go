@@ -28,6 +28,7 @@ func (p Problem) String() string { return p.Path + ": " + p.What }
 
 const (
 	hintRebuild = `run "athenatrail lake rebuild --all": tables are derived from facts`
+	hintClosed  = `remove the file and run "athenatrail lake rebuild --all": tables are derived from facts`
 	hintFacts   = `restore the file from a backup; or remove it, and the ledger's files of that account, region and the days from then on, and collect again while the trail still has them`
 	hintForeign = "move it elsewhere if athenatrail did not write it"
 	hintNewer   = "if a newer athenatrail wrote it, use that one"
@@ -60,6 +61,11 @@ func Verify(ctx context.Context, l *Lake, prefix string) iter.Seq[Problem] {
 				stopped = true
 			}
 		}
+		boundary, err := l.Boundary(ctx)
+		if err != nil {
+			v.yield(Problem{Path: boundaryKey, What: err.Error(), Hint: "restore it from a backup; it tells where the rows of closed days are"})
+		}
+		v.boundary = boundary
 		for file, err := range l.List(ctx, prefix) {
 			if err != nil {
 				v.yield(Problem{Path: prefix, What: err.Error()})
@@ -75,8 +81,9 @@ func Verify(ctx context.Context, l *Lake, prefix string) iter.Seq[Problem] {
 }
 
 type verification struct {
-	lake  *Lake
-	yield func(Problem)
+	lake     *Lake
+	yield    func(Problem)
+	boundary Boundary
 
 	// ids holds a hash of every query execution id, as the ids themselves of
 	// a large lake are too many to hold.
@@ -91,6 +98,7 @@ var (
 	openName   = regexp.MustCompile(`^open/\d{4}-\d\d-\d\d/[A-Za-z0-9-]{1,40}_[A-Za-z0-9-]{1,40}$`)
 	gapName    = regexp.MustCompile(`^\d{4}-\d\d-\d\d/[A-Za-z0-9-]{1,40}_[A-Za-z0-9-]{1,40}$`)
 	sourceName = regexp.MustCompile(`^source/[0-9a-f]{16}\.json$`)
+	movedName  = regexp.MustCompile(`^boundary/\d{4}-\d\d-\d\d$`)
 	askedName  = regexp.MustCompile(`^asked/[a-z_]{1,40}/[A-Za-z0-9-]{1,40}_[A-Za-z0-9-]{1,40}/\d{4}-\d\d-\d\d(-[0-9a-f]{16})?$`)
 )
 
@@ -101,6 +109,12 @@ func (v *verification) file(ctx context.Context, file File) {
 	if err := checkKey(file.Key); err != nil {
 		problem(hintForeign, "the lake has no such file: %v", err)
 		return
+	}
+	for _, t := range allTables {
+		if name, ok := strings.CutPrefix(file.Key, t.closedDir()); ok {
+			v.closed(ctx, t, file, name)
+			return
+		}
 	}
 	for _, d := range verifiers {
 		if name, ok := strings.CutPrefix(file.Key, d.dir()); ok {
@@ -117,8 +131,9 @@ func (v *verification) file(ctx context.Context, file File) {
 			problem("restore it from a backup", "%v", err)
 		}
 	case liesBeside(file.Key):
+	case file.Key == boundaryKey: // it was read before
 	case isMark && markName.MatchString(mark), isGap && gapName.MatchString(gap):
-	case isLedger && (openName.MatchString(name) || askedName.MatchString(name)):
+	case isLedger && (openName.MatchString(name) || movedName.MatchString(name) || askedName.MatchString(name)):
 	case isLedger && sourceName.MatchString(name):
 		if data, ok := v.read(ctx, file); ok && !json.Valid(data) {
 			problem("remove the file; the next collect makes it again", "not JSON")
@@ -188,7 +203,7 @@ func (v *verification) partition(ctx context.Context, d verifier, file File, nam
 	if count > maxPerFile {
 		v.yield(Problem{Path: file.Key, What: fmt.Sprintf("and %d more", count-maxPerFile), Hint: d.hint()})
 	}
-	if d.Name() == QueryExecutions.Name() {
+	if d.Name() == QueryExecutions.Name() && !v.boundary.IsClosed(p.Date) {
 		v.files = append(v.files, p)
 		for row, err := range rowfile.Rows[executionID](data) {
 			if err == nil && row.ID != "" {
@@ -196,6 +211,93 @@ func (v *verification) partition(ctx context.Context, d verifier, file File, nam
 			}
 		}
 	}
+}
+
+// closed checks a file of a closed day. One of a day that is not closed yet is
+// what a compaction under way, or one that was killed, has made so far.
+func (v *verification) closed(ctx context.Context, t closedTable, file File, name string) {
+	count := 0
+	problem := func(format string, args ...any) {
+		if count++; count <= maxPerFile {
+			v.yield(Problem{Path: file.Key, What: fmt.Sprintf(format, args...), Hint: hintClosed})
+		}
+	}
+	day, _, err := parseClosedKey(name)
+	if err != nil {
+		v.yield(Problem{Path: file.Key, What: err.Error(), Hint: hintForeign})
+		return
+	}
+	data, ok := v.read(ctx, file)
+	if !ok {
+		return
+	}
+	if _, err := rowfile.Check(data); err != nil {
+		problem("cannot be decoded: %v", err)
+		return
+	}
+	held, err := slicesOf(day, data)
+	if err == nil {
+		err = t.verifyClosed(ctx, day, data, held, problem)
+	}
+	if err != nil {
+		problem("cannot be decoded: %v", err)
+		return
+	}
+	if count > maxPerFile {
+		v.yield(Problem{Path: file.Key, What: fmt.Sprintf("and %d more", count-maxPerFile), Hint: hintClosed})
+	}
+	if t.Name() != QueryExecutions.Name() || !v.boundary.IsClosed(day) {
+		return
+	}
+	for _, s := range held {
+		v.files = append(v.files, s.Partition)
+	}
+	for row, err := range rowfile.Rows[executionID](data) {
+		if err == nil && row.ID != "" {
+			v.ids = append(v.ids, maphash.String(v.seed, row.ID))
+		}
+	}
+}
+
+// verifyClosed checks that a closed file has the rows that its metadata tells
+// of, in their order.
+func (t *Table[T]) verifyClosed(ctx context.Context, day athenatrail.Date, data []byte, held []slice, problem func(string, ...any)) error {
+	if len(held) == 0 {
+		problem("it has no rows")
+	}
+	first := int64(0)
+	for _, s := range held {
+		var last *T
+		var sum rowfile.Sum
+		n := first
+		for row, err := range rowfile.RowsAt[T](data, first, s.rows) {
+			if err != nil {
+				return err
+			}
+			if n++; n%1024 == 0 && ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if last != nil && t.order(last, row) >= 0 {
+				problem("row %d is not in the order of rows", n)
+			}
+			if at, known := t.day(row); known && athenatrail.DateOf(at) != day {
+				problem("row %d is of %s, the file of %s", n, at.Format(time.RFC3339), day)
+			}
+			if account, region := t.home(row); account != s.Account || region != s.Region {
+				problem("row %d is of %q in %q, where its metadata tells of %s", n, account, region, s.Name())
+			}
+			t.format.Add(&sum, row)
+			last = row
+		}
+		if sum != s.sum {
+			problem("the rows of %s are not those that its metadata tells of", s.Name())
+		}
+		first += s.rows
+	}
+	if _, n, err := t.sumOf(data); err == nil && n != first {
+		problem("it has %d rows, its metadata tells of %d", n, first)
+	}
+	return nil
 }
 
 type executionID struct {
@@ -223,8 +325,8 @@ func (v *verification) duplicates(ctx context.Context) {
 			}
 			if other, ok := first[row.ID]; ok && other != p {
 				v.yield(Problem{
-					Path: fileKey(QueryExecutions.dir(), p),
-					What: fmt.Sprintf("query execution %q has a row here and one in %s", row.ID, fileKey(QueryExecutions.dir(), other)),
+					Path: v.place(p),
+					What: fmt.Sprintf("query execution %q has a row here and one in %s", row.ID, v.place(other)),
 					Hint: `run "athenatrail lake rebuild"`,
 				})
 				continue
@@ -232,6 +334,14 @@ func (v *verification) duplicates(ctx context.Context) {
 			first[row.ID] = p
 		}
 	}
+}
+
+// place names where the executions of a partition are.
+func (v *verification) place(p athenatrail.Partition) string {
+	if v.boundary.IsClosed(p.Date) {
+		return QueryExecutions.closedDir() + "dt=" + p.Date.String() + "/ (" + p.Name() + ")"
+	}
+	return fileKey(QueryExecutions.dir(), p)
 }
 
 // verifyRows checks what all datasets' files have in common.

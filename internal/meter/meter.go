@@ -61,9 +61,7 @@ func Report(ctx context.Context, l *lake.Lake, limits *limit.Limits, m limit.Mom
 	if len(meter.Fingerprints()) > 0 {
 		last := athenatrail.DateOf(m.At)
 		past := []limit.Days{{From: last - limit.HabitDays, To: last + 1}}
-		err := partitions(ctx, l, lake.QueryExecutions, past, func(p athenatrail.Partition) error {
-			return rows(ctx, l, lake.QueryExecutions, p, func(h *habit) { habits.Add(h.execution()) })
-		})
+		err := rows(ctx, l, lake.QueryExecutions, past, func(h *habit) { habits.Add(h.execution()) })
 		if err != nil {
 			return nil, err
 		}
@@ -84,61 +82,62 @@ type taker interface {
 }
 
 func give(ctx context.Context, l *lake.Lake, needs limit.Needs, to taker) error {
-	if err := partitions(ctx, l, lake.UsageRollup, needs.Rollup, func(p athenatrail.Partition) error {
-		return rows(ctx, l, lake.UsageRollup, p, to.Usage)
-	}); err != nil {
+	if err := rows(ctx, l, lake.UsageRollup, needs.Rollup, to.Usage); err != nil {
 		return err
 	}
-	if err := partitions(ctx, l, lake.TableRollup, needs.Tables, func(p athenatrail.Partition) error {
-		return rows(ctx, l, lake.TableRollup, p, to.Table)
-	}); err != nil {
+	if err := rows(ctx, l, lake.TableRollup, needs.Tables, to.Table); err != nil {
 		return err
 	}
-	return partitions(ctx, l, lake.QueryExecutions, needs.Executions, func(p athenatrail.Partition) error {
-		return executions(ctx, l, p, to.Execution)
-	})
-}
-
-// partitions calls do with the partitions that a table has of some days.
-func partitions(ctx context.Context, l *lake.Lake, table lake.Dataset, days []limit.Days, do func(athenatrail.Partition) error) error {
-	for _, d := range days {
-		for file, err := range lake.Partitions(ctx, l, table, d.From, d.To) {
-			if err == nil {
-				err = do(file.Partition)
-			}
-			if err != nil {
-				return fmt.Errorf("read usage: %w", err)
-			}
+	for _, d := range needs.Executions {
+		err := lake.Scan(ctx, l, lake.QueryExecutions, d.From, d.To, func(p athenatrail.Partition, e *limit.Execution) error {
+			to.Execution(within(p.Date, e))
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("read usage: %w", err)
 		}
 	}
 	return nil
 }
 
-func rows[T any](ctx context.Context, l *lake.Lake, table lake.Dataset, p athenatrail.Partition, do func(*T)) error {
-	for row, err := range lake.ReadAs[T](ctx, l, table, p) {
+// rows calls do with the rows that a table has of some days.
+func rows[T any](ctx context.Context, l *lake.Lake, table lake.Dataset, days []limit.Days, do func(*T)) error {
+	for _, d := range days {
+		err := lake.Scan(ctx, l, table, d.From, d.To, func(_ athenatrail.Partition, row *T) error {
+			do(row)
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("read usage: %w", err)
+		}
+	}
+	return nil
+}
+
+// executions reads a partition of query_executions.
+func executions(ctx context.Context, l *lake.Lake, p athenatrail.Partition, do func(*limit.Execution)) error {
+	for e, err := range lake.ReadAs[limit.Execution](ctx, l, lake.QueryExecutions, p) {
 		if err != nil {
 			return err
 		}
-		do(row)
+		do(within(p.Date, e))
 	}
 	return nil
 }
 
-// executions reads a partition of query_executions. A row lies on the day of its
-// start, and Athena may have taken the call on the other side of midnight: it
-// counts for the day that it lies on, as it does in the roll-ups.
-func executions(ctx context.Context, l *lake.Lake, p athenatrail.Partition, do func(*limit.Execution)) error {
-	first := p.Date.Time()
+// within puts an execution into the day that its row lies on, the day of its
+// start. Athena may have taken the call on the other side of midnight: it counts
+// for that day, as it does in the roll-ups.
+func within(day athenatrail.Date, e *limit.Execution) *limit.Execution {
+	first := day.Time()
 	last := first.Add(24*time.Hour - time.Millisecond)
-	return rows(ctx, l, lake.QueryExecutions, p, func(e *limit.Execution) {
-		switch at := e.SubmissionDateTime; {
-		case at.Before(first):
-			e.SubmissionDateTime = first
-		case at.After(last):
-			e.SubmissionDateTime = last
-		}
-		do(e)
-	})
+	switch at := e.SubmissionDateTime; {
+	case at.Before(first):
+		e.SubmissionDateTime = first
+	case at.After(last):
+		e.SubmissionDateTime = last
+	}
+	return e
 }
 
 // A habit is what of an execution tells what its query usually uses.

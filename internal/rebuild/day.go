@@ -3,6 +3,7 @@ package rebuild
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -34,10 +35,10 @@ type kind struct {
 // the same time.
 const maxTries = 10
 
-// day derives one partition and writes its tables.
-func (b *Builder) day(ctx context.Context, p athenatrail.Partition) error {
+// day derives partitions of one day and writes their tables.
+func (b *Builder) day(ctx context.Context, parts ...athenatrail.Partition) error {
 	for try := 1; ; try++ {
-		err := b.tryDay(ctx, p)
+		err := b.tryDay(ctx, parts)
 		if !errors.Is(err, lake.ErrChanged) || try == maxTries {
 			return err
 		}
@@ -46,18 +47,43 @@ func (b *Builder) day(ctx context.Context, p athenatrail.Partition) error {
 
 // tryDay looks at the tables as they are, then reads the facts, then replaces
 // the tables, so that rows of older facts never come over rows of newer ones.
-func (b *Builder) tryDay(ctx context.Context, p athenatrail.Partition) error {
-	were, err := b.states(ctx, p)
+func (b *Builder) tryDay(ctx context.Context, parts []athenatrail.Partition) error {
+	was, err := lake.StateOf(ctx, b.Lake, parts...)
 	if err != nil {
 		return err
 	}
-	day := derive.NewDay(p, b.Settings)
-	if err := b.around(ctx, day, p); err != nil {
+	days := make([]*lake.Derivation, len(parts))
+	open := make([]bool, len(parts))
+	for i, p := range parts {
+		if days[i], open[i], err = b.derive(ctx, p, was.Boundary); err != nil {
+			if len(parts) > 1 {
+				err = fmt.Errorf("%s: %w", p.Name(), err)
+			}
+			return err
+		}
+		if open[i] {
+			// Before the rows, so that no row with an open gap is ever without.
+			if err := b.Lake.SetOpen(ctx, p, true); err != nil {
+				return err
+			}
+		}
+	}
+	if _, err := lake.Replace(ctx, b.Lake, was, days...); err != nil {
 		return err
 	}
-	hash := b.Settings.Hash()
+	return b.noteOpen(ctx, parts, open, was.Boundary)
+}
 
-	// Activity is written as the events are read, so that memory does not
+// derive derives a partition, and tells whether rows that are kept have an open
+// gap.
+func (b *Builder) derive(ctx context.Context, p athenatrail.Partition, boundary lake.Boundary) (d *lake.Derivation, open bool, err error) {
+	day := derive.NewDay(p, b.Settings)
+	if err := b.around(ctx, day, p); err != nil {
+		return nil, false, err
+	}
+	d = lake.NewDerivation(p, b.Settings.Hash())
+
+	// Activity is encoded as the events are read, so that memory does not
 	// grow with the day's polls.
 	activity := func(yield func(*athenatrail.Activity, error) bool) {
 		for e, err := range lake.Read(ctx, b.Lake, lake.Events, p) {
@@ -71,79 +97,72 @@ func (b *Builder) tryDay(ctx context.Context, p athenatrail.Partition) error {
 			}
 		}
 	}
-	if _, err := lake.ReplaceTable(ctx, b.Lake, lake.Activity, p, were.activity, activity, hash); err != nil {
-		return err
+	if err := lake.Derive(ctx, d, lake.Activity, activity); err != nil {
+		return nil, false, err
 	}
 	executions, usage := day.Tables()
 	sessions, calculations := day.Spark()
 	b.note(p, day, executions, sessions)
-	open := slices.ContainsFunc(executions, func(e athenatrail.QueryExecution) bool { return athenatrail.GapIsOpen(e.Gap) }) ||
-		slices.ContainsFunc(sessions, func(s athenatrail.Session) bool { return athenatrail.GapIsOpen(s.Gap) }) ||
-		slices.ContainsFunc(calculations, func(c athenatrail.Calculation) bool { return athenatrail.GapIsOpen(c.Gap) })
-	if open {
-		// Before the rows, so that no row with an open gap is ever without.
-		if err := b.Lake.SetOpen(ctx, p, true); err != nil {
-			return err
-		}
-	}
-	if _, err := lake.ReplaceTable(ctx, b.Lake, lake.QueryExecutions, p, were.executions, lake.QueryExecutions.Sorted(executions), hash); err != nil {
-		return err
-	}
-	if _, err := lake.ReplaceTable(ctx, b.Lake, lake.Sessions, p, were.sessions, lake.Sessions.Sorted(sessions), hash); err != nil {
-		return err
-	}
-	if _, err := lake.ReplaceTable(ctx, b.Lake, lake.Calculations, p, were.calculations, lake.Calculations.Sorted(calculations), hash); err != nil {
-		return err
-	}
-	if _, err := lake.ReplaceTable(ctx, b.Lake, lake.UsageRollup, p, were.usage, lake.UsageRollup.Sorted(usage.Rollup), hash); err != nil {
-		return err
-	}
-	if _, err := lake.ReplaceTable(ctx, b.Lake, lake.TableRollup, p, were.tableUsage, lake.TableRollup.Sorted(usage.Tables), hash); err != nil {
-		return err
-	}
-	return b.noteOpen(ctx, p, open)
-}
-
-// tableStates are a day's tables as they were.
-type tableStates struct{ executions, activity, sessions, calculations, usage, tableUsage lake.TableState }
-
-func (b *Builder) states(ctx context.Context, p athenatrail.Partition) (were tableStates, err error) {
+	kept := func(table lake.Dataset) bool { return boundary.Keeps(table.Name(), p.Date) }
+	open = kept(lake.QueryExecutions) && slices.ContainsFunc(executions, func(e athenatrail.QueryExecution) bool { return athenatrail.GapIsOpen(e.Gap) }) ||
+		kept(lake.Sessions) && slices.ContainsFunc(sessions, func(s athenatrail.Session) bool { return athenatrail.GapIsOpen(s.Gap) }) ||
+		kept(lake.Calculations) && slices.ContainsFunc(calculations, func(c athenatrail.Calculation) bool { return athenatrail.GapIsOpen(c.Gap) })
 	for _, of := range []func() error{
-		func() error { were.executions, err = lake.StateOf(ctx, b.Lake, lake.QueryExecutions, p); return err },
-		func() error { were.activity, err = lake.StateOf(ctx, b.Lake, lake.Activity, p); return err },
-		func() error { were.sessions, err = lake.StateOf(ctx, b.Lake, lake.Sessions, p); return err },
-		func() error { were.calculations, err = lake.StateOf(ctx, b.Lake, lake.Calculations, p); return err },
-		func() error { were.usage, err = lake.StateOf(ctx, b.Lake, lake.UsageRollup, p); return err },
-		func() error { were.tableUsage, err = lake.StateOf(ctx, b.Lake, lake.TableRollup, p); return err },
+		func() error {
+			return lake.Derive(ctx, d, lake.QueryExecutions, lake.QueryExecutions.Sorted(executions))
+		},
+		func() error { return lake.Derive(ctx, d, lake.Sessions, lake.Sessions.Sorted(sessions)) },
+		func() error { return lake.Derive(ctx, d, lake.Calculations, lake.Calculations.Sorted(calculations)) },
+		func() error { return lake.Derive(ctx, d, lake.UsageRollup, lake.UsageRollup.Sorted(usage.Rollup)) },
+		func() error { return lake.Derive(ctx, d, lake.TableRollup, lake.TableRollup.Sorted(usage.Tables)) },
 	} {
 		if err := of(); err != nil {
-			return were, err
+			return nil, false, err
 		}
 	}
-	return were, nil
+	return d, open, nil
 }
 
-// noteOpen notes, once the rows are written, whether gaps are open. Another
-// process may derive the same day meanwhile, so the note that there are some
-// is made again in case it was taken away, and whoever takes it away looks at
-// the rows once more.
-func (b *Builder) noteOpen(ctx context.Context, p athenatrail.Partition, open bool) error {
-	if open {
-		return b.Lake.SetOpen(ctx, p, true)
-	}
-	if err := b.Lake.SetOpen(ctx, p, false); err != nil {
-		return err
+// noteOpen notes, once the rows are written, which partitions have open gaps.
+// Another process may derive the same day meanwhile, so the note that there are
+// some is made again in case it was taken away, and whoever takes it away looks
+// at the rows once more.
+func (b *Builder) noteOpen(ctx context.Context, parts []athenatrail.Partition, open []bool, boundary lake.Boundary) error {
+	none := map[athenatrail.Partition]bool{}
+	for i, p := range parts {
+		if err := b.Lake.SetOpen(ctx, p, open[i]); err != nil {
+			return err
+		}
+		none[p] = !open[i]
 	}
 	type row struct {
 		Gap string `parquet:"gap,optional"`
 	}
+	look := func(p athenatrail.Partition, q *row) error {
+		if !none[p] || !athenatrail.GapIsOpen(q.Gap) {
+			return nil
+		}
+		none[p] = false
+		return b.Lake.SetOpen(ctx, p, true)
+	}
 	for _, table := range []lake.Dataset{lake.QueryExecutions, lake.Sessions, lake.Calculations} {
-		for q, err := range lake.ReadAs[row](ctx, b.Lake, table, p) {
-			if err != nil {
+		if boundary.IsClosed(parts[0].Date) {
+			if err := lake.Scan(ctx, b.Lake, table, parts[0].Date, parts[0].Date+1, look); err != nil {
 				return err
 			}
-			if athenatrail.GapIsOpen(q.Gap) {
-				return b.Lake.SetOpen(ctx, p, true)
+			continue
+		}
+		for _, p := range parts {
+			if !none[p] {
+				continue
+			}
+			for q, err := range lake.ReadAs[row](ctx, b.Lake, table, p) {
+				if err == nil {
+					err = look(p, q)
+				}
+				if err != nil {
+					return err
+				}
 			}
 		}
 	}

@@ -60,11 +60,16 @@ func (b *Builder) Marked(ctx context.Context) ([]athenatrail.Partition, error) {
 	for i, m := range marks {
 		days[i], keys[m.Partition] = m.Partition, m.Keys
 	}
-	return days, b.each(ctx, days, func(ctx context.Context, p athenatrail.Partition) error {
-		if err := b.day(ctx, p); err != nil {
+	return days, b.each(ctx, days, func(ctx context.Context, parts []athenatrail.Partition) error {
+		if err := b.day(ctx, parts...); err != nil {
 			return err
 		}
-		return b.Lake.Unmark(ctx, keys[p]...)
+		for _, p := range parts {
+			if err := b.Lake.Unmark(ctx, keys[p]...); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
@@ -82,19 +87,29 @@ func (b *Builder) Stale(ctx context.Context, all bool) ([]athenatrail.Partition,
 	}
 	var mu sync.Mutex
 	hash := b.Settings.Hash()
-	err = b.each(ctx, days, func(ctx context.Context, p athenatrail.Partition) error {
+	err = b.each(ctx, days, func(ctx context.Context, parts []athenatrail.Partition) error {
 		if !all {
-			fresh, err := b.fresh(ctx, p, hash)
-			if err != nil || fresh {
-				return err
+			var stale []athenatrail.Partition
+			for _, p := range parts {
+				fresh, err := b.fresh(ctx, p, hash)
+				if err != nil {
+					return err
+				}
+				if !fresh {
+					stale = append(stale, p)
+				}
 			}
+			parts = stale
 		}
-		if err := b.day(ctx, p); err != nil {
+		if len(parts) == 0 {
+			return nil
+		}
+		if err := b.day(ctx, parts...); err != nil {
 			return err
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		done = append(done, p)
+		done = append(done, parts...)
 		return nil
 	})
 	slices.SortFunc(done, athenatrail.Partition.Compare)
@@ -133,27 +148,62 @@ func (b *Builder) days(ctx context.Context) ([]athenatrail.Partition, error) {
 	return slices.SortedFunc(maps.Keys(all), athenatrail.Partition.Compare), nil
 }
 
-func (b *Builder) each(ctx context.Context, days []athenatrail.Partition, do func(context.Context, athenatrail.Partition) error) error {
+// maxTogether bounds how many partitions of a closed day are derived together:
+// their tables are held in memory, compressed, until all of them are written.
+const maxTogether = 200
+
+// together cuts partitions, which are in order, into those that are derived
+// together: of a closed day all, since they share their files.
+func (b *Builder) together(ctx context.Context, days []athenatrail.Partition) ([][]athenatrail.Partition, error) {
+	boundary, err := b.Lake.Boundary(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var all [][]athenatrail.Partition
+	for _, p := range days {
+		if last := len(all) - 1; last >= 0 && boundary.IsClosed(p.Date) && all[last][0].Date == p.Date && len(all[last]) < maxTogether {
+			all[last] = append(all[last], p)
+		} else {
+			all = append(all, []athenatrail.Partition{p})
+		}
+	}
+	return all, nil
+}
+
+func (b *Builder) each(ctx context.Context, days []athenatrail.Partition, do func(context.Context, []athenatrail.Partition) error) error {
+	all, err := b.together(ctx, days)
+	if err != nil {
+		return err
+	}
 	var mu sync.Mutex
 	remaining := len(days)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(max(1, b.Jobs))
-	for _, p := range days {
+	for _, parts := range all {
 		group.Go(func() error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := do(ctx, p); err != nil {
-				return fmt.Errorf("derive %s: %w", p, err)
+			if err := do(ctx, parts); err != nil {
+				return fmt.Errorf("derive %s: %w", named(parts), err)
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			remaining--
-			if b.Done != nil {
-				b.Done(p, remaining)
+			for _, p := range parts {
+				remaining--
+				if b.Done != nil {
+					b.Done(p, remaining)
+				}
 			}
 			return nil
 		})
 	}
 	return group.Wait()
+}
+
+func named(parts []athenatrail.Partition) string {
+	if len(parts) == 1 {
+		return parts[0].String()
+	}
+	return parts[0].Date.String()
 }

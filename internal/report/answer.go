@@ -47,7 +47,7 @@ func (d *DB) Report(ctx context.Context, view string, p Params) (*format.Result,
 
 // answer runs a view's statement.
 func (d *DB) answer(ctx context.Context, v View, p Params, columns []format.Column) ([][]any, error) {
-	s, err := render(v, p, d.zone, d.in)
+	s, err := render(v, p, d.zone, d.in, d.held)
 	if err != nil {
 		return nil, err
 	}

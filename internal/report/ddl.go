@@ -2,6 +2,8 @@ package report
 
 import (
 	"fmt"
+	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -16,9 +18,9 @@ type DDLOptions struct {
 	// the latter.
 	Location string
 
-	// Has tells, for duckdb, whether a table of an S3 lake has files, by its
-	// name in [Tables]; nil takes all for present.
-	Has func(table string) bool
+	// Has tells, for duckdb, whether a folder of an S3 lake, such as
+	// tables/activity_open, has any file; nil takes all for open and present.
+	Has func(folder string) bool
 
 	// First is the first day that the lake holds anything of: partitions are
 	// projected from it on. Zero is a year and a month before today.
@@ -100,33 +102,49 @@ func plainText(s string) error {
 }
 
 func duckDDL(o DDLOptions) (string, error) {
-	location := strings.TrimRight(o.Location, "/")
-	onS3 := strings.HasPrefix(location, "s3://")
+	lake, has := o.Location, o.Has
+	onS3 := strings.HasPrefix(lake, "s3://")
+	lake = strings.TrimRight(lake, "/")
 	if !onS3 {
 		var err error
-		if location, err = lakePath(location); err != nil {
-			return "", fmt.Errorf("ddl duckdb: lake %s: %w", location, err)
+		if lake, err = lakePath(lake); err != nil {
+			return "", fmt.Errorf("ddl duckdb: lake %s: %w", lake, err)
 		}
-	} else if strings.ContainsAny(location, "*?[]{}\\") {
-		return "", usageError(fmt.Sprintf("ddl duckdb: lake %s: DuckDB takes * ? [ ] { } in a path for patterns", location))
+	} else if strings.ContainsAny(lake, "*?[]{}\\") {
+		return "", usageError(fmt.Sprintf("ddl duckdb: lake %s: DuckDB takes * ? [ ] { } in a path for patterns", lake))
 	}
-	statements, err := viewStatements(location, func(t table) (bool, error) {
+	compacted := has != nil && has(path.Dir(boundaryFile))
+	if has == nil && !onS3 {
+		_, err := os.Stat(filepath.FromSlash(lake + "/" + boundaryFile))
+		compacted = err == nil
+	}
+	at := location{path: lake}
+	if compacted {
+		// Read with each query: a script is in use for longer than the time of
+		// grace.
+		at.before = "(SELECT max(dt) FROM boundary)"
+	}
+	statements, err := viewStatements(at, func(t table) (open, closed bool, err error) {
 		switch {
-		case o.Has != nil:
-			return o.Has(t.name), nil
+		case has != nil:
+			return has(t.folder), t.closed != "" && has(t.closed), nil
 		case onS3:
-			return true, nil
+			return true, false, nil
 		}
-		return t.present(filepath.FromSlash(location))
+		return t.present(filepath.FromSlash(lake))
 	})
 	if err != nil {
-		return "", fmt.Errorf("ddl duckdb: lake %s: %w", location, err)
+		return "", fmt.Errorf("ddl duckdb: lake %s: %w", lake, err)
+	}
+	if compacted {
+		statements = append([]string{"CREATE OR REPLACE VIEW boundary AS\nSELECT dt FROM read_parquet(" + quote(lake+"/"+boundaryFile) + ")"}, statements...)
 	}
 	var b strings.Builder
 	b.WriteString("-- The lake of athenatrail in a DuckDB of your own (1.3 or newer):\n--   athenatrail ddl duckdb > lake.sql && duckdb -init lake.sql\n")
-	fmt.Fprintf(&b, "-- The views: %s.\n-- A table that has no files yet is empty here until the script is made again.\n", strings.Join(sqlViews(), ", "))
+	fmt.Fprintf(&b, "-- The views: %s.\n-- A table that has no files yet is empty here until the script is made again.\n"+
+		"-- Make it again too after the first athenatrail lake compact, which moves rows to other files.\n", strings.Join(sqlViews(), ", "))
 	if onS3 {
-		b.WriteString("\nINSTALL httpfs;\nINSTALL aws;\nLOAD httpfs;\nLOAD aws;\nCREATE OR REPLACE SECRET athenatrail_lake (TYPE s3, PROVIDER credential_chain, SCOPE " + quote(location) + ");\n")
+		b.WriteString("\nINSTALL httpfs;\nINSTALL aws;\nLOAD httpfs;\nLOAD aws;\nCREATE OR REPLACE SECRET athenatrail_lake (TYPE s3, PROVIDER credential_chain, SCOPE " + quote(lake) + ");\n")
 	}
 	for _, s := range statements {
 		b.WriteString("\n" + s + ";\n")

@@ -49,7 +49,7 @@ func TestDDL(t *testing.T) {
 		t.Errorf("%d rows, %v", n, err)
 	}
 
-	onS3, err := DDL("duckdb", DDLOptions{Location: "s3://bucket/it's/lake/", Has: func(table string) bool { return table == "activity" }})
+	onS3, err := DDL("duckdb", DDLOptions{Location: "s3://bucket/it's/lake/", Has: func(folder string) bool { return folder == "tables/activity_open" }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestDaysArePruned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := render(v, Params{From: weekEnd.AddDate(0, 0, -1), To: weekEnd}, d.zone, duckDB)
+	s, err := render(v, Params{From: weekEnd.AddDate(0, 0, -1), To: weekEnd}, d.zone, duckDB, false)
 	if err != nil {
 		t.Fatal(err)
 	}

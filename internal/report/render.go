@@ -60,6 +60,8 @@ var ladder = []string{
 type page struct {
 	View    View
 	Rollup  bool
+	Held    bool // the roll-ups are held
+	ByUnit  bool // the rows of base are asked for by day, hour or month
 	SQLOnly bool
 	Buckets []latencyBucket
 
@@ -81,7 +83,9 @@ type page struct {
 	Ranked     string
 	Limit      string
 	Top        int
-	since, to  time.Time
+	since      time.Time
+	from, to   time.Time
+	zone       *time.Location
 	argument   string
 	conditions []Condition
 	partitions []PartitionColumn
@@ -105,6 +109,15 @@ func (p *page) AndWhere() string {
 	}
 	return "\n        AND " + text
 }
+
+// A weighed is a page with the relation whose rows usage is made of.
+type weighed struct {
+	*page
+	Relation string
+}
+
+// Of returns the page with a relation.
+func (p *page) Of(relation string) weighed { return weighed{p, relation} }
 
 // Argument binds what the view was asked about.
 func (p *page) Argument() string {
@@ -133,7 +146,8 @@ func (p *page) KeysButCurrency() []string {
 }
 
 // render checks the parameters and writes the view's statement in a dialect.
-func render(v View, p Params, zone *time.Location, in dialect) (statement, error) {
+// Held says that there are held roll-ups.
+func render(v View, p Params, zone *time.Location, in dialect, held bool) (statement, error) {
 	v, err := prepare(v, p)
 	if err != nil {
 		return statement{}, err
@@ -170,7 +184,9 @@ func render(v View, p Params, zone *time.Location, in dialect) (statement, error
 	pg.FirstDay, pg.LastDay = date(since.UTC().Add(-slack)), date(p.To.UTC().Add(slack))
 	pg.FirstTextDay, pg.LastTextDay = date(since.UTC().Add(-2*slack)), date(p.To.UTC().Add(2*slack))
 
-	pg.since, pg.to = since, p.To
+	pg.ByUnit = pg.Calendar != "" && v.Name != "overview"
+	pg.Held = held && pg.Rollup && v.source != "tables"
+	pg.since, pg.from, pg.to, pg.zone = since, p.From, p.To, zone
 	pg.FirstSparkDay, pg.LastSparkDay = pg.DaysBefore(sparkDays), date(p.To.UTC().AddDate(0, 0, sparkDays))
 	pg.AsOf = pg.To
 	if !p.CompleteTo.IsZero() {
@@ -343,6 +359,21 @@ func paid(keys []string) string {
 		partition = "PARTITION BY " + strings.Join(keys, ", ")
 	}
 	return fmt.Sprintf("\n    SELECT usage.*, coalesce(own_currency, min(own_currency) OVER (%s)) AS currency FROM usage\n", partition)
+}
+
+// Dated returns the join of rows, which stand as paid, with a relation of days or
+// other units, by its columns of where they begin and end. The moments of a roll-up are few: each finds its
+// unit once, and not each row. A join by comparing is what an engine is slowest
+// at.
+func (p *page) Dated(rows, units, starts, stops string) string {
+	if !p.Rollup {
+		return fmt.Sprintf("JOIN %s AS d ON paid.moment >= d.%s AND paid.moment < d.%s", units, starts, stops)
+	}
+	return fmt.Sprintf(`JOIN (
+        SELECT m.moment AS dated, u.*
+        FROM (SELECT DISTINCT moment FROM %s) AS m
+        JOIN %s AS u ON m.moment >= u.%s AND m.moment < u.%s
+    ) AS d ON d.dated = paid.moment`, rows, units, starts, stops)
 }
 
 // unlessUnknown returns a sum over the rows for which when holds, NULL where

@@ -40,25 +40,32 @@ type Options struct {
 	Threads     int    // zero is one per core
 	MemoryLimit string // such as 2GB; empty is 1GB. Beyond it DuckDB spills into TempDir
 	TempDir     string // empty is the system's
+
+	// Held is a file that [Hold] made of this lake and time zone, which the
+	// views of usage then read; empty is none.
+	Held string
 }
 
 // A DB is an open lake. It is safe for concurrent use.
 type DB struct {
 	db   *sql.DB
 	in   dialect
+	at   location
 	zone *time.Location
 	temp string // empty where another engine reads
+	held bool   // roll-ups are held
 }
 
 // Open opens the lake in a folder. Tables without files are empty, so a folder
 // with nothing in it opens; one that is not there is an error that wraps
 // [os.ErrNotExist].
 func Open(ctx context.Context, lake string, o Options) (*DB, error) {
+	return OpenScoped(ctx, lake, o, Scope{})
+}
+
+// start opens the lake in a folder, and leaves open what a statement may do.
+func start(ctx context.Context, lake string, o Options) (*DB, error) {
 	lake, err := lakePath(lake)
-	if err != nil {
-		return nil, fmt.Errorf("open lake %s: %w", lake, err)
-	}
-	statements, err := viewStatements(lake, func(t table) (bool, error) { return t.present(lake) })
 	if err != nil {
 		return nil, fmt.Errorf("open lake %s: %w", lake, err)
 	}
@@ -75,7 +82,16 @@ func Open(ctx context.Context, lake string, o Options) (*DB, error) {
 	if d.zone == nil {
 		d.zone = time.UTC
 	}
-	for _, s := range append(statements, lockdown(lake)...) {
+	d.at, err = boundaryOf(ctx, d.db, lake)
+	var statements []string
+	if err == nil {
+		statements, err = viewStatements(d.at, func(t table) (bool, bool, error) { return t.present(lake) })
+	}
+	if err != nil {
+		d.Close()
+		return nil, fmt.Errorf("open lake %s: %w", lake, err)
+	}
+	for _, s := range append(statements, "SET GLOBAL TimeZone = 'UTC'") {
 		if _, err := d.db.ExecContext(ctx, s); err != nil {
 			d.Close()
 			return nil, fmt.Errorf("open lake %s: %w", lake, oneLine(err))
@@ -139,12 +155,14 @@ func settings(o Options, temp string) string {
 // tables' files. DuckDB has folders that may be read and written, or none, so
 // that nothing is written is the work of [guard].
 func lockdown(lake string) []string {
-	folders := make([]string, len(tables))
-	for i, t := range tables {
-		folders[i] = quote(lake + "/" + t.folder)
+	var folders []string
+	for _, t := range tables {
+		folders = append(folders, quote(lake+"/"+t.folder))
+		if t.closed != "" {
+			folders = append(folders, quote(lake+"/"+t.closed))
+		}
 	}
 	return []string{
-		"SET GLOBAL TimeZone = 'UTC'",
 		"SET allowed_directories = [" + strings.Join(folders, ", ") + "]",
 		"SET enable_external_access = false",
 		"SET lock_configuration = true",

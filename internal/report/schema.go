@@ -1,6 +1,8 @@
 package report
 
 import (
+	"context"
+	"database/sql"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -63,6 +65,7 @@ func sqlType(t reflect.Type, options string) string {
 type table struct {
 	name    string
 	folder  string // below the lake
+	closed  string // that of closed days, if the table has one
 	row     reflect.Type
 	columns []column
 
@@ -70,21 +73,27 @@ type table struct {
 	fromName []string
 }
 
-func newTable(name, folder string, row reflect.Type, fromName ...string) table {
-	return table{name, folder, row, columnsOf(row), fromName}
+// derived returns a table that is derived, whose days are open or closed.
+func derived(name string, row reflect.Type) table {
+	return table{name, "tables/" + name + "_open", "tables/" + name + "_closed", row, columnsOf(row), nil}
+}
+
+// recorded returns a table of facts.
+func recorded(name string, row reflect.Type) table {
+	return table{name, "facts/" + name, "", row, columnsOf(row), []string{"account_id", "region_name"}}
 }
 
 // tables are what the views stand on.
 var tables = []table{
-	newTable("query_executions", "tables/query_executions_open", reflect.TypeFor[athenatrail.QueryExecution]()),
-	newTable("activity", "tables/activity_open", reflect.TypeFor[athenatrail.Activity]()),
-	newTable("sessions", "tables/sessions_open", reflect.TypeFor[athenatrail.Session]()),
-	newTable("calculations", "tables/calculations_open", reflect.TypeFor[athenatrail.Calculation]()),
-	newTable("usage_rollup", "tables/usage_rollup_open", reflect.TypeFor[athenatrail.UsageRollup]()),
-	newTable("table_rollup", "tables/table_rollup_open", reflect.TypeFor[athenatrail.TableRollup]()),
-	newTable("query_texts", "facts/query_texts", reflect.TypeFor[athenatrail.QueryText](), "account_id", "region_name"),
-	newTable("reference", "facts/reference", reflect.TypeFor[athenatrail.Reference](), "account_id", "region_name"),
-	newTable("catalog", "facts/catalog", reflect.TypeFor[athenatrail.Reference](), "account_id", "region_name"),
+	derived("query_executions", reflect.TypeFor[athenatrail.QueryExecution]()),
+	derived("activity", reflect.TypeFor[athenatrail.Activity]()),
+	derived("sessions", reflect.TypeFor[athenatrail.Session]()),
+	derived("calculations", reflect.TypeFor[athenatrail.Calculation]()),
+	derived("usage_rollup", reflect.TypeFor[athenatrail.UsageRollup]()),
+	derived("table_rollup", reflect.TypeFor[athenatrail.TableRollup]()),
+	recorded("query_texts", reflect.TypeFor[athenatrail.QueryText]()),
+	recorded("reference", reflect.TypeFor[athenatrail.Reference]()),
+	recorded("catalog", reflect.TypeFor[athenatrail.Reference]()),
 }
 
 func tableNamed(name string) table {
@@ -104,19 +113,51 @@ var namePatterns = map[string]string{
 	"region_name": `[A-Za-z0-9-]+_([A-Za-z0-9-]+)\.parquet$`,
 }
 
-// source returns the SELECT that reads the table's files below lake, a folder
-// or an s3:// location. Its columns and types are those of this program,
-// whatever the files hold: a column that an older file lacks is NULL. DuckDB
-// takes such a schema only without its own reading of dt= folders, so dt is
+// A location is where a lake is, and where its closed days end.
+type location struct {
+	path string // a folder or an s3:// location
+
+	// before is an SQL expression of the day before which tables are read from
+	// closed files alone, and from which on from open files alone; empty in a
+	// lake without closed days.
+	before string
+}
+
+// source returns the SELECT that reads the table's files. Its columns and types
+// are those of this program, whatever the files hold: a column that an older
+// file lacks is NULL. Of the days before the boundary it reads closed files, of
+// the others open ones.
+func (t table) source(at location, open, closed bool) string {
+	switch {
+	case t.closed == "" || at.before == "":
+		if !open {
+			return t.empty()
+		}
+		return t.files(at, t.folder+"/"+fileGlob)
+	case !open && !closed:
+		return t.empty()
+	}
+	var parts []string
+	if closed {
+		parts = append(parts, "SELECT * FROM (\n"+t.files(at, t.closed+"/"+closedGlob)+"\n) AS closed WHERE dt < "+at.before)
+	}
+	if open {
+		parts = append(parts, "SELECT * FROM (\n"+t.files(at, t.folder+"/"+fileGlob)+"\n) AS open WHERE dt >= "+at.before)
+	}
+	return strings.Join(parts, "\nUNION ALL\n")
+}
+
+// files returns the SELECT that reads the files of a pattern. DuckDB takes the
+// schema of this program only without its own reading of dt= folders, so dt is
 // found in the file's name, and a condition on dt still skips whole files.
-func (t table) source(lake string) string {
+func (t table) files(at location, glob string) string {
 	var b strings.Builder
 	b.WriteString("SELECT * EXCLUDE (filename),\n")
 	for _, name := range t.fromName {
 		fmt.Fprintf(&b, "    regexp_extract(filename, %s, 1) AS %s,\n", quote(namePatterns[name]), name)
 	}
 	fmt.Fprintf(&b, "    CAST(regexp_extract(filename, %s, 1) AS DATE) AS dt\n", quote(namePatterns["dt"]))
-	fmt.Fprintf(&b, "FROM read_parquet(%s, filename = true, hive_partitioning = false, schema = MAP {\n", quote(lake+"/"+t.folder+"/"+fileGlob))
+	fmt.Fprintf(&b, "FROM read_parquet(%s, filename = true, hive_partitioning = false, schema = MAP {\n", quote(at.path+"/"+glob))
 	for i, c := range t.columns {
 		end := ","
 		if i == len(t.columns)-1 {
@@ -128,8 +169,11 @@ func (t table) source(lake string) string {
 	return b.String()
 }
 
-// fileGlob matches a table's files and not those that are still being written.
-const fileGlob = "dt=????-??-??/*_*.parquet"
+// Patterns match a table's files and not those that are still being written.
+const (
+	fileGlob   = "dt=????-??-??/*_*.parquet"
+	closedGlob = "dt=????-??-??/all*.parquet"
+)
 
 // empty returns a SELECT with the table's columns and types and no rows.
 func (t table) empty() string {
@@ -144,9 +188,18 @@ func (t table) empty() string {
 	return "SELECT " + strings.Join(parts, ",\n    ") + "\nWHERE false"
 }
 
-// present reports whether the table has a file in a lake on disk.
-func (t table) present(lake string) (bool, error) {
-	days, err := os.ReadDir(filepath.Join(lake, filepath.FromSlash(t.folder)))
+// present reports whether the table has open and closed files in a lake on disk.
+func (t table) present(lake string) (open, closed bool, err error) {
+	if open, err = hasFiles(lake, t.folder, "*_*.parquet"); err == nil && t.closed != "" {
+		closed, err = hasFiles(lake, t.closed, "all*.parquet")
+	}
+	return open, closed, err
+}
+
+// hasFiles reports whether a day's folder below a folder has a file whose name
+// fits.
+func hasFiles(lake, folder, name string) (bool, error) {
+	days, err := os.ReadDir(filepath.Join(lake, filepath.FromSlash(folder)))
 	if os.IsNotExist(err) {
 		return false, nil
 	}
@@ -157,7 +210,7 @@ func (t table) present(lake string) (bool, error) {
 		if _, ok := strings.CutPrefix(day.Name(), "dt="); !ok {
 			continue
 		}
-		files, err := filepath.Glob(filepath.Join(lake, filepath.FromSlash(t.folder), day.Name(), "*_*.parquet"))
+		files, err := filepath.Glob(filepath.Join(lake, filepath.FromSlash(folder), day.Name(), name))
 		if err != nil {
 			return false, err
 		}
@@ -166,6 +219,24 @@ func (t table) present(lake string) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// boundaryFile holds one row, dt: the boundary of closed days.
+const boundaryFile = "tables/boundary/boundary.parquet"
+
+// boundaryOf returns the location of a lake on disk, with its boundary as it is
+// now, as one literal for all of its tables: whatever is compacted while the
+// views are in use, they read each day from one place. Open files of days that
+// are closed later stay for the time of grace.
+func boundaryOf(ctx context.Context, db *sql.DB, path string) (location, error) {
+	if _, err := os.Stat(filepath.FromSlash(path + "/" + boundaryFile)); os.IsNotExist(err) {
+		return location{path: path}, nil
+	}
+	var before time.Time
+	if err := db.QueryRowContext(ctx, "SELECT max(dt) FROM read_parquet("+quote(path+"/"+boundaryFile)+")").Scan(&before); err != nil {
+		return location{}, fmt.Errorf("read the boundary of closed days: %w", oneLine(err))
+	}
+	return location{path, "DATE " + quote(before.Format(time.DateOnly))}, nil
 }
 
 // queriesView joins the SQL to its executions. The text lies in the lake under
@@ -190,19 +261,15 @@ var joinedViews = []struct {
 }
 
 // viewStatements returns the statements that make the lake's SQL views, and
-// whether each table has files is asked of has.
-func viewStatements(lake string, has func(table) (bool, error)) ([]string, error) {
+// whether each table has open and closed files is asked of has.
+func viewStatements(at location, has func(table) (open, closed bool, err error)) ([]string, error) {
 	var statements []string
 	for _, t := range tables {
-		ok, err := has(t)
+		open, closed, err := has(t)
 		if err != nil {
 			return nil, fmt.Errorf("table %s: %w", t.name, err)
 		}
-		body := t.empty()
-		if ok {
-			body = t.source(lake)
-		}
-		statements = append(statements, "CREATE OR REPLACE VIEW "+t.name+" AS\n"+body)
+		statements = append(statements, "CREATE OR REPLACE VIEW "+t.name+" AS\n"+t.source(at, open, closed))
 	}
 	for _, v := range joinedViews {
 		statements = append(statements, "CREATE OR REPLACE VIEW "+v.name+" AS\n"+v.sql(duckDB))

@@ -62,30 +62,47 @@ func (s Scope) condition() string {
 // and no [DB.Who] can go around it. Texts are not cut by rows: they are found
 // through executions, which are.
 func OpenScoped(ctx context.Context, lake string, o Options, s Scope) (*DB, error) {
-	d, err := Open(ctx, lake, o)
-	if err != nil || s.Whole() && !s.HideSQL {
-		return d, err
-	}
-	path, err := lakePath(lake)
+	d, err := start(ctx, lake, o)
 	if err != nil {
-		d.Close()
 		return nil, err
 	}
-	for _, t := range tables {
-		body := t.empty()
-		present, err := t.present(path)
-		if err == nil && present {
-			body = t.source(path)
+	if o.Held != "" {
+		err = d.attach(ctx, o.Held)
+	}
+	if err == nil {
+		err = s.rule(ctx, d)
+	}
+	for _, statement := range lockdown(d.at.path) {
+		if err == nil {
+			_, err = d.db.ExecContext(ctx, statement)
 		}
-		if body = s.restrict(t, body); err == nil && body != "" {
+	}
+	if err != nil {
+		d.Close()
+		return nil, fmt.Errorf("open lake %s: %w", lake, oneLine(err))
+	}
+	return d, nil
+}
+
+// rule makes the SQL views show what the scope lets be seen.
+func (s Scope) rule(ctx context.Context, d *DB) error {
+	if s.Whole() && !s.HideSQL {
+		return nil
+	}
+	for _, t := range tables {
+		open, closed, err := t.present(d.at.path)
+		if body := s.restrict(t, t.source(d.at, open, closed)); err == nil && body != "" {
 			_, err = d.db.ExecContext(ctx, "CREATE OR REPLACE VIEW "+t.name+" AS\n"+body)
 		}
 		if err != nil {
-			d.Close()
-			return nil, fmt.Errorf("open lake %s for one role: %w", lake, oneLine(err))
+			return err
 		}
 	}
-	return d, nil
+	if d.held && !s.Whole() {
+		_, err := d.db.ExecContext(ctx, "CREATE OR REPLACE VIEW usage_keys AS\nSELECT * FROM held.usage_keys WHERE "+s.condition())
+		return err
+	}
+	return nil
 }
 
 // restrict returns the SELECT of a table as the scope shows it, or "" where

@@ -37,16 +37,43 @@ type Lake struct {
 	Settings *derive.Settings
 
 	Zone *time.Location // nil is UTC
+
+	// Held is a file in which roll-ups are held (see report.Hold), so that
+	// views need not read the lake's many files; empty is none. Servers may
+	// share it.
+	Held string
 }
 
 // lakes hands out the lake as it is, and opens it anew when its files changed.
 type lakes struct {
-	o Lake
+	o   Lake
+	log *slog.Logger
+
+	// warm asks of a snapshot what readers have asked before it.
+	warm func(context.Context, *snapshot)
 
 	mu  sync.Mutex
 	now *snapshot
 
 	looking sync.Mutex
+
+	ended   context.Context // done when there is nothing to be held any more
+	end     context.CancelFunc
+	holding sync.WaitGroup
+	held    atomic.Int32 // heldNot and its like
+}
+
+// What is known of held roll-ups.
+const (
+	heldNot    = iota // they have to be brought up to date
+	heldMaking        // somebody makes them, behind the scenes
+	heldReady         // they were made: the lake is to be opened with them
+)
+
+func newLakes(o Lake, log *slog.Logger) *lakes {
+	s := &lakes{o: o, log: log}
+	s.ended, s.end = context.WithCancel(context.Background())
+	return s
 }
 
 // A snapshot is the lake at one version of its files. Views glob their files
@@ -61,6 +88,7 @@ type snapshot struct {
 	completeTo time.Time // zero when unknown
 	since      time.Time // first day with rows; zero when there are none
 	err        error     // why there is nothing to show
+	held       string    // file of held roll-ups; "" without
 
 	stale, days atomic.Int64 // days derived with other settings, of all; counted behind the scenes
 
@@ -108,6 +136,8 @@ func (s *lakes) release(x *snapshot) {
 }
 
 func (s *lakes) close() {
+	s.end()
+	s.holding.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if x := s.now; x != nil {
@@ -152,6 +182,9 @@ func (s *lakes) watch(ctx context.Context, every time.Duration, log *slog.Logger
 	}
 }
 
+// maxWarming bounds how long readers see the lake as it was.
+const maxWarming = 20 * time.Second
+
 // look opens the lake if its files are not those of the snapshot, and reports
 // whether it did.
 func (s *lakes) look(ctx context.Context) bool {
@@ -159,7 +192,7 @@ func (s *lakes) look(ctx context.Context) bool {
 	defer s.looking.Unlock()
 	version := versionOf(s.o.Dir)
 	s.mu.Lock()
-	same := s.now != nil && s.now.version == version
+	same := s.now != nil && s.now.version == version && s.held.Load() != heldReady
 	s.mu.Unlock()
 	if same {
 		return false
@@ -170,6 +203,16 @@ func (s *lakes) look(ctx context.Context) bool {
 	}
 	s.mu.Lock()
 	old := s.now
+	s.mu.Unlock()
+	// Readers see the lake as it was a moment longer, and then find what they
+	// are used to ask answered.
+	if old != nil && x.err == nil && s.warm != nil {
+		warming, cancel := context.WithTimeout(ctx, maxWarming)
+		s.warm(warming, x)
+		cancel()
+	}
+	s.mu.Lock()
+	old = s.now
 	s.now = x
 	if old != nil {
 		if old.retired = true; old.refs == 0 {
@@ -211,10 +254,45 @@ func (s *lakes) open(ctx context.Context, version string) *snapshot {
 		x.since = file.Date.Time()
 		break
 	}
+	x.held = s.hold(ctx)
 	if _, err := x.db(ctx, report.Scope{}); err != nil {
 		return fail(err)
 	}
 	return x
+}
+
+// hold brings held roll-ups up to date and returns their file. When there is
+// much to read it does that behind the scenes, and the lake is opened again
+// after it; until then nothing is held.
+func (s *lakes) hold(ctx context.Context) string {
+	if s.o.Held == "" || s.held.Load() == heldMaking {
+		return ""
+	}
+	s.held.Store(heldNot)
+	_, err := report.Hold(ctx, s.o.Dir, s.o.Held, s.o.Zone, false)
+	switch {
+	case err == nil:
+		return s.o.Held
+	case !errors.Is(err, report.ErrMuch):
+		if ctx.Err() == nil {
+			s.log.Warn("roll-ups are not held: pages take longer", "error", err)
+		}
+		return ""
+	}
+	s.held.Store(heldMaking)
+	s.holding.Go(func() {
+		_, err := report.Hold(s.ended, s.o.Dir, s.o.Held, s.o.Zone, true)
+		switch {
+		case err == nil:
+			s.held.Store(heldReady)
+		default:
+			s.held.Store(heldNot)
+			if s.ended.Err() == nil {
+				s.log.Warn("roll-ups are not held: pages take longer", "error", err)
+			}
+		}
+	})
+	return ""
 }
 
 // countStale counts the days that were derived with other settings than
@@ -228,7 +306,7 @@ func (x *snapshot) countStale(ctx context.Context, settings *derive.Settings) {
 		if err != nil {
 			return
 		}
-		with, err := lake.DerivedWith(ctx, x.lake, lake.QueryExecutions, file.Partition)
+		with, err := file.DerivedWith(ctx, x.lake, lake.QueryExecutions)
 		if err != nil {
 			continue // replaced meanwhile: the next snapshot counts again
 		}
@@ -257,7 +335,7 @@ func (x *snapshot) db(ctx context.Context, scope report.Scope) (*report.DB, erro
 	if len(x.dbs) >= maxScopes {
 		return nil, errTooManyRoles
 	}
-	db, err := report.OpenScoped(ctx, x.dir, report.Options{TimeZone: x.zone}, scope)
+	db, err := report.OpenScoped(ctx, x.dir, report.Options{TimeZone: x.zone, Held: x.held}, scope)
 	if err != nil {
 		return nil, err
 	}

@@ -175,6 +175,7 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request, who *principal, p 
 	if ofNow(p.Panes[0].View) {
 		f.Windows, f.Filters, f.Active, f.Period, f.Before = nil, nil, nil, "", ""
 	}
+	s.recent.add(visit{p, r.URL.RawQuery, who, s.o.now()})
 	s.render(w, r, http.StatusOK, "page.html", f)
 }
 

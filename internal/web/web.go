@@ -76,6 +76,7 @@ type Server struct {
 	sessions  *sessions
 	slots     chan struct{}
 	handler   http.Handler
+	recent    recent
 	scripts   []string // below /asset/, that pages load
 }
 
@@ -102,7 +103,7 @@ func New(o Options) (*Server, error) {
 	if err := o.Auth.check(); err != nil {
 		return nil, err
 	}
-	s := &Server{o: o, lake: &lakes{o: o.Lake}, metrics: newMetrics(), clients: newClients(), sessions: newSessions(o.now), slots: make(chan struct{}, o.Queries)}
+	s := &Server{o: o, lake: newLakes(o.Lake, o.Log), metrics: newMetrics(), clients: newClients(), sessions: newSessions(o.now), slots: make(chan struct{}, o.Queries)}
 	var err error
 	if s.templates, err = parseTemplates(); err != nil {
 		return nil, err
@@ -112,6 +113,7 @@ func New(o Options) (*Server, error) {
 			s.scripts = append(s.scripts, name)
 		}
 	}
+	s.lake.warm = s.again
 	s.handler = s.routes()
 	return s, nil
 }

@@ -1,7 +1,10 @@
 package rowfile
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"reflect"
 	"strings"
 	"time"
@@ -18,6 +21,7 @@ import (
 // run of y values at place y for a full word). Fields are reached by their
 // offsets, as reflection for each value would triple the time.
 type leaf struct {
+	name    string
 	kind    reflect.Kind // of the value; Slice is a list of strings, Struct a time
 	pointer bool
 	offset  uintptr // in the row
@@ -37,7 +41,7 @@ func leavesOf(t reflect.Type) []leaf {
 		if field.Anonymous || !field.IsExported() || name == "-" || name == "" {
 			continue
 		}
-		l := leaf{optional: strings.Contains(","+options+",", ",optional,"), null: parquet.NullValue().Level(0, 0, len(all))}
+		l := leaf{name: name, optional: strings.Contains(","+options+",", ",optional,"), null: parquet.NullValue().Level(0, 0, len(all))}
 		for i := range field.Index {
 			l.offset += t.FieldByIndex(field.Index[:i+1]).Offset
 		}
@@ -126,4 +130,38 @@ func (l *leaf) appendList(values []parquet.Value, list []string) []parquet.Value
 // stringValue shares s with the value, which is read and then dropped.
 func stringValue(s string) parquet.Value {
 	return parquet.ByteArrayValue(unsafe.Slice(unsafe.StringData(s), len(s)))
+}
+
+// A Sum is a sum over rows that does not depend on their order: two sets of
+// rows have one if they are the same, and otherwise do not but by a chance of
+// one in 2^128. A column in which a row is NULL adds nothing, so that a column
+// that is added to a table changes no sum.
+type Sum [16]byte
+
+// Add adds a row.
+func (f *Format[T]) Add(sum *Sum, row *T) {
+	f.prepare()
+	var values []parquet.Value
+	h := make([]byte, 0, 1024)
+	for i := range f.leaves {
+		l := &f.leaves[i]
+		values = l.appendValues(values[:0], unsafe.Pointer(row), unsafe.Sizeof(*row), 1)
+		for _, v := range values {
+			if v.IsNull() && v.DefinitionLevel() == 0 {
+				continue
+			}
+			h = append(append(h, l.name...), 0, byte(v.DefinitionLevel()), byte(v.RepetitionLevel()))
+			at := len(h)
+			h = v.AppendBytes(binary.LittleEndian.AppendUint32(h, 0))
+			binary.LittleEndian.PutUint32(h[at:], uint32(len(h)-at-4))
+		}
+	}
+	of := sha256.Sum256(h)
+	carry := uint64(0)
+	for i := range 2 {
+		part := sum[8*i : 8*i+8]
+		var n uint64
+		n, carry = bits.Add64(binary.LittleEndian.Uint64(part), binary.LittleEndian.Uint64(of[8*i:]), carry)
+		binary.LittleEndian.PutUint64(part, n)
+	}
 }

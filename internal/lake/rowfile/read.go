@@ -21,23 +21,45 @@ var ErrShort = errors.New("not enough of the file to read its footer")
 // leaves its field at the zero value, a column that T lacks is not even
 // decompressed. Each row is new and the caller's to keep. An error is the last
 // thing yielded.
-func Rows[T any](data []byte) iter.Seq2[*T, error] {
+func Rows[T any](data []byte) iter.Seq2[*T, error] { return RowsAt[T](data, 0, -1) }
+
+// RowsAt is [Rows] of n rows from the one at first on, counted from 0; of all
+// that follow if n is negative. That there are fewer is an error.
+func RowsAt[T any](data []byte, first, n int64) iter.Seq2[*T, error] {
 	return func(yield func(*T, error) bool) {
+		if n == 0 {
+			return
+		}
 		reader, err := open[T](data)
+		if err == nil && first > 0 {
+			err = seek(reader, first)
+		}
 		if err != nil {
 			yield(nil, err)
 			return
 		}
 		defer reader.Close()
-		for {
-			batch := make([]T, batchRows)
+		for left := n; left != 0; {
+			size := int64(batchRows)
+			if left > 0 {
+				size = min(size, left)
+			}
+			batch := make([]T, size)
 			n, err := read(reader, batch)
 			for i := range n {
 				if !yield(&batch[i], nil) {
 					return
 				}
 			}
+			if left > 0 {
+				left -= int64(n)
+			}
 			switch {
+			case left == 0:
+				return
+			case err == io.EOF && left > 0:
+				yield(nil, io.ErrUnexpectedEOF)
+				return
 			case err == io.EOF:
 				return
 			case err != nil:
@@ -96,6 +118,11 @@ func checkFooter(tail []byte, size int64) error {
 func read[T any](reader *parquet.GenericReader[T], batch []T) (n int, err error) {
 	defer catch(&err)
 	return reader.Read(batch)
+}
+
+func seek[T any](reader *parquet.GenericReader[T], row int64) (err error) {
+	defer catch(&err)
+	return reader.SeekToRow(row)
 }
 
 // catch makes an error of a panic: parquet-go panics over some damaged files.

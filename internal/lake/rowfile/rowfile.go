@@ -55,6 +55,10 @@ const (
 // of the same size.
 var codec = &zstd.Codec{Level: zstd.SpeedFastest}
 
+// smallCodec is that of files which are to be small: it takes two to three
+// times as long to write, and as long to read.
+var smallCodec = &zstd.Codec{Level: zstd.SpeedBetterCompression}
+
 // A Format says how the rows of T lie in a file, by names of columns. The zero
 // value stores every string plainly.
 type Format[T any] struct {
@@ -66,6 +70,10 @@ type Format[T any] struct {
 	// Size returns about how many bytes row holds. Without it, rows are
 	// taken to be small.
 	Size func(row *T) int
+
+	smallOnce sync.Once
+	small     *Format[T]
+	isSmall   bool
 
 	once    sync.Once
 	options []parquet.WriterOption
@@ -81,6 +89,24 @@ func (f *Format[T]) pageBytes() int {
 	return pageBytes
 }
 
+// Small returns the format of files that are written seldom and read often.
+// They hold the same columns, compressed with more effort.
+func (f *Format[T]) Small() *Format[T] {
+	f.smallOnce.Do(func() {
+		f.small = &Format[T]{
+			Dictionary: f.Dictionary, Bloom: f.Bloom, Blobs: f.Blobs, LongPages: f.LongPages, Size: f.Size, isSmall: true,
+		}
+	})
+	return f.small
+}
+
+func (f *Format[T]) codec() *zstd.Codec {
+	if f.isSmall {
+		return smallCodec
+	}
+	return codec
+}
+
 func (f *Format[T]) prepare() {
 	f.once.Do(func() {
 		t := reflect.TypeFor[T]()
@@ -89,7 +115,7 @@ func (f *Format[T]) prepare() {
 			// By default created_by would name parquet-go's version, and in a
 			// test's binary not even that.
 			parquet.CreatedBy("athenatrail", "lake format 1", "none"),
-			parquet.Compression(codec),
+			parquet.Compression(f.codec()),
 			parquet.PageBufferSize(f.pageBytes()),
 			parquet.DefaultEncodingFor(parquet.ByteArray, &parquet.Plain),
 		}
@@ -180,6 +206,9 @@ func (f *Format[T]) NewWriter(out io.Writer, metadata ...[2]string) *Writer[T] {
 	}
 	return &Writer[T]{format: f, parquet: parquet.NewGenericWriter[T](out, options...)}
 }
+
+// SetMetadata sets a key of the file's metadata. It may be called until Close.
+func (w *Writer[T]) SetMetadata(key, value string) { w.parquet.SetKeyValueMetadata(key, value) }
 
 // Write adds a row, which it copies. Its strings must be UTF-8; see
 // [Format.Clean].

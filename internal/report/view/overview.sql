@@ -3,6 +3,17 @@
 -- teams and databases cost most, day by day, and what is missing.
 WITH {{template "usage" .}},
 paid AS ({{paid}}),
+{{- if .Held}}
+base_days AS (
+    {{.HeldRows true}}
+),
+daily AS (
+    SELECT u.*, coalesce(u.own_currency, (SELECT min(own_currency) FROM usage)) AS currency
+    FROM (
+{{template "weighed" (.Of "base_days")}}
+    ) AS u
+),
+{{- end}}
 paid_person AS ({{paid "person" "person_kind"}}),
 paid_team AS ({{paid "team"}}),
 paid_database AS ({{paid "database_name"}}),
@@ -44,7 +55,13 @@ parts AS (
     UNION ALL
     SELECT 6, 'days', CAST(d.day AS VARCHAR), currency,
         {{template "measures" .}}
-    FROM days AS d JOIN paid ON paid.moment >= d.starts AND paid.moment < d.stops
+    {{- if .Held}}
+    FROM daily AS paid
+    {{.Dated "daily" "days" "starts" "stops"}}
+    {{- else}}
+    FROM paid
+    {{.Dated "paid" "days" "starts" "stops"}}
+    {{- end}}
     GROUP BY d.day, currency
     UNION ALL
     SELECT 7, 'gaps', gap, currency,

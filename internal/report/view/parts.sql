@@ -14,7 +14,9 @@ left out, and views of SQL alone leave out all of them.
 */ -}}
 {{define "usage" -}}
 base AS (
-{{- if .Rollup}}
+{{- if .Held}}
+    {{.HeldRows .ByUnit}}
+{{- else if .Rollup}}
     SELECT slot AS moment, slot, {{if .Daily}}dt, {{end}}{{join .Keys}},
         executions, known, failed, reused, data_scanned_bytes, billed_bytes, cost, dpu_ms
         {{- if .Latencies}},
@@ -55,6 +57,14 @@ base AS (
 {{- end}}
 ),
 usage AS (
+{{template "weighed" (.Of "base")}}
+)
+{{- end}}
+
+{{- /*
+weighed: the rows of base as usage counts them.
+*/ -}}
+{{define "weighed" -}}
     SELECT moment, slot, {{if .Daily}}dt, {{end}}{{join .KeysButCurrency}}, {{range .Extra}}{{.}}, {{end}}currency AS own_currency,
         moment >= {{.From}} AS cur,
         {{.Ranked}} AS ranked,
@@ -69,9 +79,8 @@ usage AS (
         {{- if .Latencies}},
         {{range .Buckets}}latency_{{printf "%02d" .K}}{{if not .Last}}, {{end}}{{end}}
         {{- end}}
-    FROM base
+    FROM {{.Relation}}
     WHERE kind <> 'spark' OR gap IS DISTINCT FROM 'not_started'
-)
 {{- end}}
 
 {{- /*

@@ -14,14 +14,14 @@ currencies AS (
 spent AS (
     SELECT d.day, paid.currency,
         {{template "measures" .}}
-    FROM days AS d
-    JOIN paid ON paid.moment >= d.starts AND paid.moment < d.stops
+    FROM paid
+    {{.Dated "paid" "days" "starts" "stops"}}
     GROUP BY d.day, paid.currency
 ),
 week AS (
     SELECT d.day, paid.currency, sum(paid.cost) AS cost
-    FROM days AS d
-    JOIN paid ON paid.moment >= d.week_starts AND paid.moment < d.week_stops
+    FROM paid
+    {{.Dated "paid" "days" "week_starts" "week_stops"}}
     GROUP BY d.day, paid.currency
 ),
 filled AS (

@@ -19,7 +19,7 @@ used AS (
         {{template "latencies" .}}
     FROM paid
 {{- if .Calendar}}
-    JOIN calendar AS c ON paid.moment >= c.starts AND paid.moment < c.stops
+    {{.Dated "paid" "calendar" "starts" "stops"}}
 {{- end}}
     WHERE ranked
     GROUP BY {{join .View.By}}, currency
