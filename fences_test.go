@@ -232,6 +232,7 @@ func TestAWSIsImportedAtItsDoorsOnly(t *testing.T) {
 		"internal/lookup":         "CloudTrail's event history",
 		"internal/digest":         "digest files in S3, and CloudTrail's public keys",
 		"internal/athenaapi":      "what Athena knows of query executions and sessions",
+		"internal/engine":         "statements of reports that Athena runs",
 		"internal/catalog":        "the tables of the Glue Data Catalog, and who holds access by Lake Formation",
 		"internal/directory":      "the users of Identity Center, the accounts of an organization",
 		"internal/notify/carrier": "topics of SNS",

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Installs the servers that the tests talk to into .tools of this repository,
 # where the tests look for them. It needs Go, Python 3.10 or newer with venv or
-# pip for moto and the AWS CLI, and Debian's or Ubuntu's packages for a mail
-# server and, with the right to install them, for Chromium. It does nothing for
-# what is already there in the right version.
+# pip for moto and the AWS CLI, Java 17 with Maven for Trino, and Debian's or
+# Ubuntu's packages for a mail server and, with the right to install them, for
+# Chromium. It does nothing for what is already there in the right version.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -240,3 +240,25 @@ install_chromium() {
 }
 
 install_chromium
+
+# install_trino VERSION puts together a Trino out of what Maven Central has of
+# it: the coordinator and the Hive connector, as scripts/trino/pom.xml says.
+install_trino() {
+	dir="$tools/trino"
+	if [ -f "$dir/lib/trino-main-$1.jar" ] && [ -d "$dir/plugin/trino-hive-$1" ] && cmp -s "$PWD/scripts/trino/Trino.java" "$dir/Trino.java"; then
+		echo "trino $1 is in $dir"
+		return
+	fi
+	if ! command -v mvn >/dev/null || ! command -v java >/dev/null; then
+		echo "Trino needs java (17) and mvn, and there are none: tests that need Trino will not run" >&2
+		return 1
+	fi
+	echo "installing trino $1 into $dir (300 MB: this takes some minutes)"
+	rm -rf "$dir"
+	mvn --batch-mode --quiet --file "$PWD/scripts/trino/pom.xml" -Dtrino.version="$1" -Dinto="$dir" package
+	cp "$PWD/scripts/trino/Trino.java" "$dir/Trino.java"
+	echo "trino $1 is in $dir"
+}
+
+# Trino 435 is the last that runs on Java 17.
+install_trino 435

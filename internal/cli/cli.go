@@ -129,6 +129,7 @@ type app struct {
 	quiet      bool
 	noColor    bool
 	wide       bool
+	engine     string         // of the flag; empty: the configuration's
 	flags      *pflag.FlagSet // of the command that runs
 }
 

@@ -31,7 +31,7 @@ type readLake struct {
 	*lake.Lake
 	ledger     *ledger.Ledger
 	db         *report.DB
-	dir        string    // the lake on this machine
+	dir        string    // the lake on this machine; empty where another engine reads it
 	completeTo time.Time // zero when unknown
 }
 
@@ -89,6 +89,9 @@ func cacheDir(location string) (string, error) {
 // checkSettings warns where tables of the window were derived with other
 // settings than today's, and returns from when on the lake holds rows at all.
 func (a *app) checkSettings(ctx context.Context, e *setup.Env, r *readLake, from, to time.Time) (since time.Time, err error) {
+	if r.dir == "" { // it takes the end of every file to know, and they are far away
+		return firstDayOf(ctx, r.Lake, "tables/query_executions_open/", "tables/query_executions_closed/")
+	}
 	settings, err := e.Settings()
 	if err != nil {
 		return since, err

@@ -12,7 +12,7 @@ func (a *app) queryCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "query SQL",
 		Short: "Ask the lake in SQL",
-		Long: `Ask the lake in SQL (DuckDB's). There are the tables query_executions, activity,
+		Long: `Ask the lake in SQL (DuckDB's, or with --engine Athena's or Trino's). There are the tables query_executions, activity,
 usage_rollup and query_texts, and the view queries, which is query_executions
 with the SQL joined in. Nothing outside the lake can be read, and nothing
 written.`,
@@ -20,6 +20,7 @@ written.`,
 		Args:    cobra.ExactArgs(1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return a.query(cmd.Context(), args[0], limit) },
 	}
+	a.engineFlag(c.Flags())
 	c.Flags().IntVar(&limit, "limit", 0, "at most so many rows")
 	return c
 }
@@ -28,7 +29,7 @@ func (a *app) query(ctx context.Context, sql string, limit int) error {
 	if limit < 0 {
 		return usage("--limit %d: want 0 for all, or more", limit)
 	}
-	return a.withReports(ctx, func(_ *setup.Env, r *readLake) error {
+	return a.withAnyEngine(ctx, func(_ *setup.Env, r *readLake) error {
 		result, err := r.db.Query(ctx, sql, limit)
 		if err != nil {
 			return err

@@ -66,6 +66,7 @@ not. A view about one thing takes its name as ARG. The views:
 	f.StringVar(&o.sort, "sort", "", "sort by this column, or by -COLUMN from the greatest down (default: the view's own order)")
 	f.BoolVar(&o.probes, "probes", false, "count probes such as SELECT 1 in rankings")
 	f.BoolVar(&o.own, "own", false, "count athenatrail's own queries in rankings")
+	a.engineFlag(f)
 	f.BoolVar(&o.wide, "wide", false, "show every column in a table")
 	return c
 }
@@ -122,7 +123,11 @@ func (a *app) report(ctx context.Context, name, arg string, o reportOptions) err
 	if inGo && (len(params.Where) > 0 || len(params.By) > 0) {
 		return usage("report %s takes no --where and no --by", name)
 	}
-	return a.withReports(ctx, func(e *setup.Env, r *readLake) (err error) {
+	open := a.withAnyEngine
+	if inGo { // Go tells it, whatever the engine
+		open = a.withReports
+	}
+	return open(ctx, func(e *setup.Env, r *readLake) (err error) {
 		if params.From, params.To, err = r.window(e, o.from, o.to, time.Now()); err != nil {
 			return err
 		}
@@ -143,6 +148,9 @@ func (a *app) report(ctx context.Context, name, arg string, o reportOptions) err
 			return err
 		}
 		order := report.ParseOrder(o.sort)
+		if a.output == outputHTML && r.dir == "" {
+			return usage("--output html is a page of the dashboard, which reads with --engine duckdb alone")
+		}
 		if a.output == outputHTML {
 			return a.reportFile(ctx, e, name, params, order)
 		}

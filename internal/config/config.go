@@ -6,7 +6,7 @@
 // with line and column; testdata/athenatrail.yaml shows all that there are.
 // Every key K of the file is also the environment variable ATHENATRAIL_K in
 // capitals: a list is separated by commas, a key with keys of its own (rates,
-// caps, accounts, prices, teams, directory, catalog, comments, limits, anomalies, notify, serve) takes the YAML that would
+// caps, accounts, prices, teams, directory, catalog, comments, limits, anomalies, notify, serve, engine) takes the YAML that would
 // stand in the file.
 package config
 
@@ -79,6 +79,7 @@ type Config struct {
 
 	Catalog Catalog
 	Serve   Serve
+	Engine  Engine
 
 	// PartitionColumns are what findings take large tables to be partitioned
 	// by, in order.
@@ -179,6 +180,7 @@ func defaults() *Config {
 		Details:     DetailsAPI,
 		Lookback:    48 * time.Hour,
 		Serve:       Serve{Listen: DefaultListen},
+		Engine:      Engine{Name: EngineDuckDB, Database: "athenatrail"},
 		Rates:       Rates{BatchGetQueryExecution: 10, GetSession: 2.5, GetCalculationExecution: 2.5, ListTagsForResource: 2.5, GetWorkGroup: 2.5, LookupEvents: 2},
 		Caps:        Caps{RecordBytes: 8_000_000, FileInflatedBytes: 1_000_000_000},
 		PriceUnits:  UnitsBinary,
@@ -324,9 +326,9 @@ func (c *Config) applyFlags(flags []Flag) (wrong []error) {
 
 // forget drops the origins of what a stronger place is about to set: a list
 // of accounts replaces the file's list whole. Rates, caps, retention,
-// directory, catalog and serve merge by key.
+// directory, catalog, serve and engine merge by key.
 func (c *Config) forget(key string) {
-	if key == "rates" || key == "caps" || key == "retention" || key == "directory" || key == "catalog" || key == "serve" {
+	if key == "rates" || key == "caps" || key == "retention" || key == "directory" || key == "catalog" || key == "serve" || key == "engine" {
 		return
 	}
 	for path := range c.origins {

@@ -92,6 +92,8 @@ func TestExampleHasEveryKey(t *testing.T) {
 			Roles:    []ServeRole{{Group: "data-platform", Role: "admin"}, {User: "*", Role: "self"}},
 			SQLRoles: []string{"admin", "self"},
 		},
+		Engine: Engine{Name: EngineAthena, Database: "usage", Catalog: "AwsDataCatalog", WorkGroup: "athenatrail", OutputLocation: "s3://usage-lake-results/athenatrail/",
+			Region: "eu-west-1", ResultReuse: time.Hour, BytesCutoff: 20_000_000_000, TrinoURL: "https://ana@trino.example.com:8443"},
 		Catalog:          Catalog{Glue: true, LakeFormation: true, File: "testdata/tables.csv", GrantsFile: "testdata/grants.json"},
 		PartitionColumns: []PartitionColumn{{"awsdatacatalog.raw.clickstream", "dt"}, {"awsdatacatalog.raw.clickstream", "hour"}, {"awsdatacatalog.sales.orders", "dt"}},
 		Limits: []limit.Definition{

@@ -40,7 +40,7 @@ var keys = []string{
 	"lake", "sources", "profile", "regions", "accounts", "assume_role", "details", "lookback", "lookup_events", "rates", "caps",
 	"prices", "price_units", "zero_byte_dml", "teams", "directory", "catalog", "comments", "partition_columns", "shared_principals", "own_principals",
 	"limits", "protect", "anomalies", "notify",
-	"serve", "query_text", "retention", "timezone", "jobs",
+	"serve", "engine", "query_text", "retention", "timezone", "jobs",
 }
 
 // settings is filled by init, because its functions reach it again.
@@ -130,6 +130,7 @@ func init() {
 		"directory": {form: formTree, set: setDirectory, show: showDirectory},
 		"catalog":   {form: formTree, set: setCatalog, show: showCatalog},
 		"serve":     {form: formTree, set: setServe, show: showServe},
+		"engine":    {form: formTree, set: setEngine, show: showEngine},
 		"comments":  {form: formTree, set: setComments, show: showComments},
 		"limits":    {form: formTree, set: setLimits, show: showLimits},
 		"notify":    {form: formTree, set: setNotify, show: showNotify},

@@ -20,15 +20,17 @@ WHERE place = 1`, columns, subject, kind)
 }
 
 // accountsView has every account that something was told of.
-var accountsView = newest("account", "id", fmt.Sprintf(`id AS account_id,
+func accountsView(d dialect) string {
+	return newest("account", "id", fmt.Sprintf(`id AS account_id,
     %s AS account_name,
     %s AS ou,
     %s AS account_state`,
-	jsonText("answer", "Name"), jsonText("answer", "OU"), jsonText("answer", "State")))
+		d.jsonText("answer", "Name"), d.jsonText("answer", "OU"), d.jsonText("answer", "State")))
+}
 
 // workGroupsView has every work group that Athena told something of.
-var workGroupsView = func() string {
-	configuration := func(member string) string { return jsonText("answer", "WorkGroup.Configuration."+member) }
+func workGroupsView(d dialect) string {
+	configuration := func(member string) string { return d.jsonText("answer", "WorkGroup.Configuration."+member) }
 	truth := func(member string) string { return fmt.Sprintf("CAST(%s AS BOOLEAN)", configuration(member)) }
 	return newest("work_group", "account_id, region_name, id", fmt.Sprintf(`id AS work_group_name, account_id, region_name,
     %s AS work_group_state,
@@ -42,12 +44,12 @@ var workGroupsView = func() string {
     %s AS publishes_metrics,
     %s AS execution_role,
     %s AS identity_center_application`,
-		jsonText("answer", "WorkGroup.State"), configuration("BytesScannedCutoffPerQuery"), truth("EnforceWorkGroupConfiguration"),
+		d.jsonText("answer", "WorkGroup.State"), configuration("BytesScannedCutoffPerQuery"), truth("EnforceWorkGroupConfiguration"),
 		configuration("EngineVersion.SelectedEngineVersion"), configuration("EngineVersion.EffectiveEngineVersion"),
 		configuration("ResultConfiguration.OutputLocation"), configuration("ResultConfiguration.EncryptionConfiguration.EncryptionOption"),
 		truth("RequesterPaysEnabled"), truth("PublishCloudWatchMetricsEnabled"), configuration("ExecutionRole"),
-		jsonText("answer", "WorkGroup.IdentityCenterApplicationArn")))
-}()
+		d.jsonText("answer", "WorkGroup.IdentityCenterApplicationArn")))
+}
 
 // workGroupSettings are what the ranking of work groups shows of them.
 func workGroupSettings() []format.Column {

@@ -23,15 +23,17 @@ func (d *DB) Report(ctx context.Context, view string, p Params) (*format.Result,
 			return nil, fmt.Errorf("report %s: %w", view, err)
 		}
 	}
-	s, err := render(v, p, d.zone, d.held)
+	shown, err := prepare(v, p) // for the columns of --by
 	if err != nil {
 		return nil, fmt.Errorf("report %s: %w", view, err)
 	}
-	if v, err = prepare(v, p); err != nil { // for the columns of --by
-		return nil, fmt.Errorf("report %s: %w", view, err)
+	r := &format.Result{View: view, From: p.From, To: p.To, TimeZone: d.zone, CompleteTo: p.CompleteTo, Columns: shown.Columns}
+	var list [][]any
+	if v.Name == "findings" && d.in != duckDB {
+		list, err = d.findings(ctx, v, p)
+	} else {
+		list, err = d.answer(ctx, v, p, shown.Columns)
 	}
-	r := &format.Result{View: view, From: p.From, To: p.To, TimeZone: d.zone, CompleteTo: p.CompleteTo, Columns: v.Columns}
-	list, err := d.rows(ctx, s, v.Columns)
 	if err != nil {
 		return nil, fmt.Errorf("report %s: %w", view, err)
 	}
@@ -41,6 +43,15 @@ func (d *DB) Report(ctx context.Context, view string, p Params) (*format.Result,
 	blankComparisons(r, list, p)
 	r.Rows = format.RowsOf(list)
 	return r, nil
+}
+
+// answer runs a view's statement.
+func (d *DB) answer(ctx context.Context, v View, p Params, columns []format.Column) ([][]any, error) {
+	s, err := render(v, p, d.zone, d.in, d.held)
+	if err != nil {
+		return nil, err
+	}
+	return d.rows(ctx, s, columns)
 }
 
 // comparisons are the columns that speak of a time before the window.
@@ -70,7 +81,7 @@ func blankComparisons(r *format.Result, rows [][]any, p Params) {
 
 // rows runs a view's statement and returns its cells by the columns' kinds.
 func (d *DB) rows(ctx context.Context, s statement, columns []format.Column) ([][]any, error) {
-	rows, err := d.db.QueryContext(ctx, s.sql, s.args...)
+	rows, err := d.query(ctx, s.sql, s.args...)
 	if err != nil {
 		return nil, oneLine(err)
 	}

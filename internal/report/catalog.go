@@ -8,7 +8,8 @@ import (
 
 // catalogTablesView has every answer about a table, the day being that of the
 // answer: there is one where it differed from the last.
-var catalogTablesView = fmt.Sprintf(`SELECT id AS table_name, account_id, region_name, dt,
+func catalogTablesView(d dialect) string {
+	return fmt.Sprintf(`SELECT id AS table_name, account_id, region_name, dt,
     coalesce(%s = 'true', false) AS gone,
     %s AS known_from,
     %s AS table_type,
@@ -24,24 +25,27 @@ var catalogTablesView = fmt.Sprintf(`SELECT id AS table_name, account_id, region
     %s AS updated_at
 FROM catalog
 WHERE kind = 'table'`,
-	jsonText("answer", "Gone"), jsonText("answer", "From"), jsonText("answer", "Type"), jsonText("answer", "Format"), jsonText("answer", "Compression"),
-	jsonText("answer", "Location"), jsonText("answer", "ColumnCount"), jsonList("answer", "Columns"), jsonList("answer", "PartitionColumns"),
-	jsonText("answer", "Bytes"), jsonText("answer", "Rows"), jsonTime("Created"), jsonTime("Updated"))
+		d.jsonText("answer", "Gone"), d.jsonText("answer", "From"), d.jsonText("answer", "Type"), d.jsonText("answer", "Format"), d.jsonText("answer", "Compression"),
+		d.jsonText("answer", "Location"), d.jsonText("answer", "ColumnCount"), d.jsonList("answer", "Columns"), d.jsonList("answer", "PartitionColumns"),
+		d.jsonText("answer", "Bytes"), d.jsonText("answer", "Rows"), d.jsonTime("Created"), d.jsonTime("Updated"))
+}
 
 // catalogGrantsView has every answer about a grant likewise.
-var catalogGrantsView = fmt.Sprintf(`SELECT %s AS principal, %s AS scope, %s AS table_name, account_id, region_name, dt,
+func catalogGrantsView(d dialect) string {
+	return fmt.Sprintf(`SELECT %s AS principal, %s AS scope, %s AS table_name, account_id, region_name, dt,
     coalesce(%s = 'true', false) AS gone,
     %s AS known_from,
     %s AS permissions,
     %s AS grantable
 FROM catalog
 WHERE kind = 'grant'`,
-	jsonText("answer", "Principal"), jsonText("answer", "Scope"), jsonText("answer", "Resource"), jsonText("answer", "Gone"), jsonText("answer", "From"),
-	jsonList("answer", "Permissions"), jsonList("answer", "Grantable"))
+		d.jsonText("answer", "Principal"), d.jsonText("answer", "Scope"), d.jsonText("answer", "Resource"), d.jsonText("answer", "Gone"), d.jsonText("answer", "From"),
+		d.jsonList("answer", "Permissions"), d.jsonList("answer", "Grantable"))
+}
 
 // jsonTime returns a time of an answer, which is RFC 3339 in UTC.
-func jsonTime(member string) string {
-	return fmt.Sprintf("TRY_CAST(replace(replace(%s, 'T', ' '), 'Z', '') AS TIMESTAMP)", jsonText("answer", member))
+func (d dialect) jsonTime(member string) string {
+	return fmt.Sprintf("TRY_CAST(replace(replace(%s, 'T', ' '), 'Z', '') AS TIMESTAMP)", d.jsonText("answer", member))
 }
 
 // A Price is what Athena charges in a region from a day on, as far as rules

@@ -6,28 +6,112 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
-// DDL returns a script that makes the lake's SQL views in an engine of the
-// user's own. The only engine so far is duckdb, for "duckdb -init FILE".
-//
-// The location is a folder or an s3:// location. Tables of a folder that have
-// no files yet are made empty; on S3, has is asked whether a folder of the lake,
-// such as tables/activity_open, has any, or all are taken for open and present
-// when has is nil.
-func DDL(engine, lake string, has func(folder string) bool) (string, error) {
-	if engine != "duckdb" {
-		return "", unknown("engine", engine, []string{"duckdb"})
+// Engines that [DDL] writes for.
+var ddlEngines = []string{"duckdb", "athena", "trino", "glue"}
+
+// DDLOptions say where a lake is and what is to be made of it.
+type DDLOptions struct {
+	// Location is a folder or an s3:// location. Athena, Trino and Glue need
+	// the latter.
+	Location string
+
+	// Has tells, for duckdb, whether a folder of an S3 lake, such as
+	// tables/activity_open, has any file; nil takes all for open and present.
+	Has func(folder string) bool
+
+	// First is the first day that the lake holds anything of: partitions are
+	// projected from it on. Zero is a year and a month before today.
+	First time.Time
+
+	// Catalog and Database are where Trino, Athena and Glue have the tables;
+	// empty are hive (of Trino) and athenatrail.
+	Catalog, Database string
+
+	// Trail, for athena and glue, is the trail that cloudtrail_logs reads: the
+	// s3:// location of its AWSLogs, or what stands before. Empty leaves the
+	// table out.
+	Trail string
+
+	// Accounts and Regions are those of the trail. Where there are none a
+	// query of cloudtrail_logs has to name its own.
+	Accounts, Regions []string
+
+	// Compat adds athena_api_output.
+	Compat bool
+}
+
+// DDL returns a script that makes the lake's tables and views in an engine of
+// the user's own: for "duckdb -init FILE", for Athena's or Trino's editors and
+// command lines, or, for glue, a JSON list of what CreateTable takes.
+func DDL(engine string, o DDLOptions) (string, error) {
+	switch engine {
+	case "duckdb":
+		return duckDDL(o)
+	case "athena", "trino", "glue":
+	default:
+		return "", unknown("engine", engine, ddlEngines)
 	}
+	if !strings.HasPrefix(o.Location, "s3://") {
+		return "", usageError(fmt.Sprintf("ddl %s: lake %s: want an s3:// location, since the engine reads the files by itself", engine, o.Location))
+	}
+	o.Location = strings.TrimRight(o.Location, "/")
+	if o.Catalog == "" {
+		o.Catalog = "hive"
+	}
+	if o.Database == "" {
+		o.Database = "athenatrail"
+	}
+	for what, text := range map[string]string{"lake": o.Location, "trail": o.Trail, "catalog": o.Catalog, "database": o.Database} {
+		if err := plainText(text); err != nil {
+			return "", usageError(fmt.Sprintf("ddl %s: %s %q: %v", engine, what, text, err))
+		}
+	}
+	for _, list := range [][]string{o.Accounts, o.Regions} {
+		for _, text := range list {
+			if strings.ContainsAny(text, ",'\"\\ \n") {
+				return "", usageError(fmt.Sprintf("ddl %s: %q is no account or region", engine, text))
+			}
+		}
+	}
+	list := o.externals()
+	if engine == "glue" {
+		return glueDDL(list, o)
+	}
+	statements, err := distributedDDL(engine, list, o)
+	if err != nil {
+		return "", fmt.Errorf("ddl %s: %w", engine, err)
+	}
+	var b strings.Builder
+	b.WriteString(distributedHead(engine, o))
+	for _, s := range statements {
+		b.WriteString("\n" + s + ";\n")
+	}
+	return b.String(), nil
+}
+
+// plainText refuses what could end a literal, a comment or a template in one of
+// the engines.
+func plainText(s string) error {
+	if strings.ContainsAny(s, "'\"`;\\\n\r$") {
+		return fmt.Errorf("quotes, semicolons, dollars, backslashes and line breaks cannot stand in a definition")
+	}
+	return nil
+}
+
+func duckDDL(o DDLOptions) (string, error) {
+	lake, has := o.Location, o.Has
 	onS3 := strings.HasPrefix(lake, "s3://")
 	lake = strings.TrimRight(lake, "/")
 	if !onS3 {
 		var err error
 		if lake, err = lakePath(lake); err != nil {
-			return "", fmt.Errorf("ddl %s: lake %s: %w", engine, lake, err)
+			return "", fmt.Errorf("ddl duckdb: lake %s: %w", lake, err)
 		}
 	} else if strings.ContainsAny(lake, "*?[]{}\\") {
-		return "", usageError(fmt.Sprintf("ddl %s: lake %s: DuckDB takes * ? [ ] { } in a path for patterns", engine, lake))
+		return "", usageError(fmt.Sprintf("ddl duckdb: lake %s: DuckDB takes * ? [ ] { } in a path for patterns", lake))
 	}
 	compacted := has != nil && has(path.Dir(boundaryFile))
 	if has == nil && !onS3 {
@@ -50,7 +134,7 @@ func DDL(engine, lake string, has func(folder string) bool) (string, error) {
 		return t.present(filepath.FromSlash(lake))
 	})
 	if err != nil {
-		return "", fmt.Errorf("ddl %s: lake %s: %w", engine, lake, err)
+		return "", fmt.Errorf("ddl duckdb: lake %s: %w", lake, err)
 	}
 	if compacted {
 		statements = append([]string{"CREATE OR REPLACE VIEW boundary AS\nSELECT dt FROM read_parquet(" + quote(lake+"/"+boundaryFile) + ")"}, statements...)
@@ -66,4 +150,36 @@ func DDL(engine, lake string, has func(folder string) bool) (string, error) {
 		b.WriteString("\n" + s + ";\n")
 	}
 	return b.String(), nil
+}
+
+// distributedHead is the comment at the top of a script for Athena or Trino.
+func distributedHead(engine string, o DDLOptions) string {
+	var b strings.Builder
+	how := "trino --file lake.sql"
+	if engine == "athena" {
+		how = "Athena runs one statement a call: paste them one by one, or see docs/engines.md"
+	}
+	fmt.Fprintf(&b, "-- The lake of athenatrail in %s, made by athenatrail ddl %s. %s.\n", map[string]string{"athena": "Athena", "trino": "Trino"}[engine], engine, how)
+	b.WriteString("-- Tables are definitions alone: DROP TABLE takes no file of the lake away, and the\n-- script can be run again, which it has to after an upgrade of athenatrail.\n")
+	fmt.Fprintf(&b, "-- Days are looked for from %s on: run it again after collecting older ones.\n", o.firstDay())
+	var without []string
+	for _, v := range views {
+		if reason := notDaily[v.Name]; reason != "" {
+			without = append(without, "--   "+v.Name+": "+reason+"\n")
+		}
+	}
+	b.WriteString("-- report_VIEW is a view of the program's, for each day (dt, of UTC). There is none of\n" + strings.Join(without, ""))
+	if engine == "trino" {
+		b.WriteString("-- There is no cloudtrail_logs here: reading CloudTrail's files takes an input format\n-- that Athena has and Trino does not.\n")
+	}
+	return b.String()
+}
+
+// Tables returns the names of the tables that the views stand on.
+func Tables() []string {
+	names := make([]string, len(tables))
+	for i, t := range tables {
+		names[i] = t.name
+	}
+	return names
 }

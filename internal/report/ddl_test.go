@@ -18,7 +18,7 @@ import (
 func TestDDL(t *testing.T) {
 	l := &lakeDir{t: t, executions: randomExecutions(200)}
 	root := l.write() // without activity and texts
-	script, err := DDL("duckdb", root, nil)
+	script, err := DDL("duckdb", DDLOptions{Location: root})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func TestDDL(t *testing.T) {
 		t.Errorf("%d rows, %v", n, err)
 	}
 
-	onS3, err := DDL("duckdb", "s3://bucket/it's/lake/", func(folder string) bool { return folder == "tables/activity_open" })
+	onS3, err := DDL("duckdb", DDLOptions{Location: "s3://bucket/it's/lake/", Has: func(folder string) bool { return folder == "tables/activity_open" }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestDDL(t *testing.T) {
 			t.Errorf("the script lacks %q", want)
 		}
 	}
-	_, err = DDL("duckdbb", root, nil)
+	_, err = DDL("duckdbb", DDLOptions{Location: root})
 	mustFail(t, err, "did you mean duckdb")
 }
 
@@ -71,7 +71,7 @@ func TestDaysArePruned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := render(v, Params{From: weekEnd.AddDate(0, 0, -1), To: weekEnd}, d.zone, false)
+	s, err := render(v, Params{From: weekEnd.AddDate(0, 0, -1), To: weekEnd}, d.zone, duckDB, false)
 	if err != nil {
 		t.Fatal(err)
 	}

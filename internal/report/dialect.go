@@ -2,31 +2,73 @@ package report
 
 import "fmt"
 
-// The expressions that DuckDB and Trino spell differently, each in one place.
+// A dialect is one of the two ways in which the SQL of views is written. Most
+// of it is what DuckDB and Trino share; what they spell differently stands in
+// the table below, and nowhere else. Athena's engine version 3 speaks Trino's.
+type dialect string
 
-// jsonText returns the text of a member of a column's JSON, NULL where there
-// is none. DuckDB fails on text that is no JSON, so it is looked at first.
-// Trino: json_extract_scalar.
-func jsonText(column, member string) string {
-	return fmt.Sprintf("CASE WHEN json_valid(%[1]s) THEN json_extract_string(%[1]s, '$.%[2]s') END", column, member)
+const (
+	duckDB dialect = "duckdb"
+	trino  dialect = "trino"
+)
+
+// Phrases are how a dialect writes what the other writes differently: format
+// strings whose first value is a column.
+type phrases struct {
+	// jsonText is the text of a member of a column's JSON, NULL where there is
+	// none. DuckDB fails on text that is no JSON, so it is looked at first.
+	jsonText string
+
+	// jsonList is a list of texts that is a member of a column's JSON.
+	jsonList string
+
+	listLength string // how many elements a list has
+	listText   string // a list's texts with commas between
+	listFirst  string // a list's first element, NULL where it is empty
+	textHas    string // whether a text holds another, the second value
+
+	// joined is the texts of a group in the order of another column, with
+	// commas between; NULL where there is none.
+	joined string
 }
 
-// jsonList returns a list of texts that is a member of a column's JSON.
-// Trino: CAST(json_extract(column, path) AS ARRAY(VARCHAR)).
-func jsonList(column, member string) string {
-	return fmt.Sprintf("CASE WHEN json_valid(%[1]s) THEN CAST(json_extract(%[1]s, '$.%[2]s') AS VARCHAR[]) END", column, member)
+var spelled = map[dialect]phrases{
+	duckDB: {
+		jsonText:   "CASE WHEN json_valid(%[1]s) THEN json_extract_string(%[1]s, '$.%[2]s') END",
+		jsonList:   "CASE WHEN json_valid(%[1]s) THEN CAST(json_extract(%[1]s, '$.%[2]s') AS VARCHAR[]) END",
+		listLength: "len(%s)",
+		listText:   "array_to_string(%s, ', ')",
+		listFirst:  "%s[1]",
+		textHas:    "contains(%s, %s)",
+		joined:     "string_agg(%s, ', ' ORDER BY %s)",
+	},
+	trino: {
+		jsonText:   "json_extract_scalar(%s, '$.%s')",
+		jsonList:   "TRY_CAST(json_extract(%s, '$.%s') AS ARRAY(VARCHAR))",
+		listLength: "cardinality(%s)",
+		listText:   "array_join(%s, ', ')",
+		listFirst:  "element_at(%s, 1)",
+		textHas:    "(strpos(%s, %s) > 0)",
+		joined:     "array_join(array_agg(%[1]s ORDER BY %[2]s) FILTER (WHERE %[1]s IS NOT NULL), ', ')",
+	},
 }
 
-// listLength returns how many elements a list has. Trino: cardinality.
-func listLength(column string) string { return fmt.Sprintf("len(%s)", column) }
-
-// listText returns a list's texts with commas between. Trino: array_join.
-func listText(column string) string { return fmt.Sprintf("array_to_string(%s, ', ')", column) }
-
-// joined returns the group's texts in the order of a column, with commas
-// between. Trino: array_join(array_agg(text ORDER BY order), ', ').
-func joined(text, order string) string {
-	return fmt.Sprintf("string_agg(%s, ', ' ORDER BY %s)", text, order)
+func (d dialect) jsonText(column, member string) string {
+	return fmt.Sprintf(spelled[d].jsonText, column, member)
+}
+func (d dialect) jsonList(column, member string) string {
+	return fmt.Sprintf(spelled[d].jsonList, column, member)
+}
+func (d dialect) listLength(column string) string {
+	return fmt.Sprintf(spelled[d].listLength, column)
+}
+func (d dialect) listText(column string) string  { return fmt.Sprintf(spelled[d].listText, column) }
+func (d dialect) listFirst(column string) string { return fmt.Sprintf(spelled[d].listFirst, column) }
+func (d dialect) textHas(text, part string) string {
+	return fmt.Sprintf(spelled[d].textHas, text, part)
+}
+func (d dialect) joined(text, order string) string {
+	return fmt.Sprintf(spelled[d].joined, text, order)
 }
 
 // wholeDays returns how many days of 24 hours lie between two times.

@@ -98,8 +98,11 @@ func (*page) Thresholds() thresholds {
 // Findings writes the rules' SELECTs one below the other.
 func (p *page) Findings() (string, error) {
 	var b strings.Builder
-	for i, r := range rules {
-		if i > 0 {
+	for _, r := range rules {
+		if p.rule != "" && p.rule != r.ID {
+			continue
+		}
+		if b.Len() > 0 {
 			b.WriteString("UNION ALL\n")
 		}
 		weight := 0
@@ -108,7 +111,7 @@ func (p *page) Findings() (string, error) {
 		}
 		fmt.Fprintf(&b, "SELECT %s AS rule, %s AS severity, %d AS weight, %s AS threshold, %s AS fix, found.* FROM (\n",
 			quote(r.ID), quote(r.Severity), weight, quote(r.Threshold), quote(r.Fix))
-		if err := templates.ExecuteTemplate(&b, r.ID+".sql", p); err != nil {
+		if err := templates[p.in].ExecuteTemplate(&b, r.ID+".sql", p); err != nil {
 			return "", err
 		}
 		b.WriteString(") AS found\n")

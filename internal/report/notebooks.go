@@ -110,7 +110,7 @@ func notebook(ctx context.Context, d *DB, said string) (string, error) {
 	if slices.Contains(found, said) {
 		return said, nil
 	}
-	names, err := notebookNames()
+	names, err := notebookNames(d.in)
 	if err != nil {
 		return "", err
 	}
@@ -130,9 +130,9 @@ func notebook(ctx context.Context, d *DB, said string) (string, error) {
 }
 
 // notebookNames returns the relation of that name, for a WITH.
-func notebookNames() (string, error) {
+func notebookNames(in dialect) (string, error) {
 	var b strings.Builder
-	err := templates.ExecuteTemplate(&b, "notebook_names", nil)
+	err := templates[in].ExecuteTemplate(&b, "notebook_names", nil)
 	return b.String(), err
 }
 
@@ -153,7 +153,7 @@ func oneOf(ids []string, what string) (string, error) {
 
 // texts returns the one column of a statement.
 func (d *DB) texts(ctx context.Context, query string, args ...any) ([]string, error) {
-	rows, err := d.db.QueryContext(ctx, query, args...)
+	rows, err := d.query(ctx, query, args...)
 	if err != nil {
 		return nil, oneLine(err)
 	}

@@ -60,6 +60,8 @@ type Params struct {
 	// Rows makes a view read query_executions where usage_rollup would do.
 	// The answer is the same.
 	Rows bool
+
+	rule string // of findings, that of one rule alone; empty: all
 }
 
 // beforeHeld reports whether the lake holds all of the window before.

@@ -19,10 +19,14 @@ import (
 // rows are read while they are written and can be read once. What is wrong
 // with the statement is an error that is [ErrUsage].
 func (d *DB) Query(ctx context.Context, query string, limit int) (*format.Result, error) {
-	if err := d.guard(ctx, query); err != nil {
+	if err := d.check(ctx, query); err != nil {
 		return nil, fmt.Errorf("query: %w", err)
 	}
-	query = strings.TrimRight(query, "; \t\r\n")
+	if d.in == duckDB {
+		query = strings.TrimRight(query, "; \t\r\n")
+	} else {
+		query = withoutEnd(query)
+	}
 	rows, err := d.limited(ctx, query, limit)
 	if err != nil {
 		return nil, fmt.Errorf("query: %w", statementError(err))
@@ -53,21 +57,32 @@ func (d *DB) Query(ctx context.Context, query string, limit int) (*format.Result
 	return r, nil
 }
 
+// check refuses what is not one SELECT.
+func (d *DB) check(ctx context.Context, query string) error {
+	if d.in != duckDB {
+		return guardDistributed(query)
+	}
+	return d.guard(ctx, query)
+}
+
 // limited runs the query for one row more than limit, so that DuckDB need not
 // hold the others. A statement that cannot stand in brackets runs as it is.
 func (d *DB) limited(ctx context.Context, query string, limit int) (*sql.Rows, error) {
-	if limit > 0 {
-		rows, err := d.db.QueryContext(ctx, fmt.Sprintf("SELECT * FROM (\n%s\n) LIMIT %d", query, limit+1))
+	if limit > 0 && d.in == duckDB { // others may forget the order of what is in brackets
+		rows, err := d.query(ctx, fmt.Sprintf("SELECT * FROM (\n%s\n) LIMIT %d", query, limit+1))
 		var derr *duckdb.Error
 		if !errors.As(err, &derr) || derr.Type != duckdb.ErrorTypeParser && derr.Type != duckdb.ErrorTypeSyntax {
 			return rows, err
 		}
 	}
-	return d.db.QueryContext(ctx, query)
+	return d.query(ctx, query)
 }
 
 // statementError tells a wrong statement from one that failed on its way.
 func statementError(err error) error {
+	if err := distributedError(err); errors.Is(err, ErrUsage) {
+		return err
+	}
 	var derr *duckdb.Error
 	if errors.As(err, &derr) {
 		switch derr.Type {
@@ -118,13 +133,13 @@ func kindOf(sqlType string) format.Kind {
 		return format.Time
 	}
 	switch base {
-	case "VARCHAR", "UUID", "BLOB", "TIME", "INTERVAL", "ENUM":
+	case "VARCHAR", "CHAR", "UUID", "BLOB", "TIME", "INTERVAL", "ENUM":
 		return format.Text
 	case "BOOLEAN":
 		return format.Bool
 	case "DATE":
 		return format.Date
-	case "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL":
+	case "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT", "FLOAT", "REAL", "DOUBLE", "DECIMAL":
 		return format.Number
 	}
 	return format.Value
@@ -150,7 +165,12 @@ func scanRow(rows *sql.Rows, types []sqlColumn) ([]any, error) {
 // every digit.
 func cell(v any, sqlType string) any {
 	switch v := v.(type) {
-	case nil, string, bool, int64, float64:
+	case nil, bool, int64, float64:
+		return v
+	case string:
+		if base, _, _ := strings.Cut(sqlType, "("); base == "DECIMAL" {
+			return json.Number(decimalOf(v))
+		}
 		return v
 	case int8:
 		return int64(v)
@@ -197,6 +217,11 @@ func cell(v any, sqlType string) any {
 			list[i] = cell(v[i], "")
 		}
 		return list
+	case json.Number:
+		if n, err := v.Int64(); err == nil {
+			return n
+		}
+		return v
 	case map[string]any:
 		m := make(map[string]any, len(v))
 		for key := range v {

@@ -9,7 +9,7 @@ import (
 // kind of usage, the moment that it counts for, and its DPU time: executions,
 // and unless sqlOnly is set sessions of Athena for Apache Spark, which lack
 // what only a statement has.
-func ran(sqlOnly bool) string {
+func (d dialect) ran(sqlOnly bool) string {
 	sessions := map[string]string{}
 	for _, c := range tableNamed("sessions").columns {
 		sessions[c.name] = c.sql
@@ -26,7 +26,7 @@ func ran(sqlOnly bool) string {
 		case sessions[c.name] == c.sql:
 			spark = append(spark, c.name)
 		default:
-			spark = append(spark, fmt.Sprintf("CAST(NULL AS %s) AS %s", c.sql, c.name))
+			spark = append(spark, fmt.Sprintf("CAST(NULL AS %s) AS %s", d.typeName(c.sql), c.name))
 		}
 	}
 	text := "SELECT 'sql' AS kind, submission_date_time AS moment, CAST(NULL AS BIGINT) AS dpu_ms, dt, " + strings.Join(sql, ", ") + " FROM query_executions"

@@ -10,7 +10,7 @@ import (
 	"github.com/athenatrail/athenatrail/internal/format"
 )
 
-//go:embed view/*.sql view/findings/*.sql
+//go:embed view/*.sql view/daily/*.sql view/findings/*.sql
 var viewFiles embed.FS
 
 // A View is one question that the program can answer by itself. Help, the web

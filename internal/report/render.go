@@ -91,6 +91,11 @@ type page struct {
 	partitions []PartitionColumn
 	prices     []Price
 	args       []any
+	in         dialect
+	rule       string // of findings, the only one; empty: all
+
+	Daily     bool     // rows have the day dt; there is no window
+	DailyKeys []string // of a daily view, dt among them
 }
 
 // AndWhere writes the conditions, and binds their values anew each time.
@@ -140,9 +145,9 @@ func (p *page) KeysButCurrency() []string {
 	return slices.DeleteFunc(rollupKeys(), func(k string) bool { return k == "currency" })
 }
 
-// render checks the parameters and writes the view's statement. Held says that
-// there are held roll-ups.
-func render(v View, p Params, zone *time.Location, held bool) (statement, error) {
+// render checks the parameters and writes the view's statement in a dialect.
+// Held says that there are held roll-ups.
+func render(v View, p Params, zone *time.Location, in dialect, held bool) (statement, error) {
 	v, err := prepare(v, p)
 	if err != nil {
 		return statement{}, err
@@ -150,7 +155,7 @@ func render(v View, p Params, zone *time.Location, held bool) (statement, error)
 	pg := &page{
 		View: v, Buckets: latencyBuckets, Plain: plainKeys(v.By), conditions: p.Where,
 		Ranked: ranked(p, v.By), Top: p.Limit, Extra: v.extra, SQLOnly: v.sqlOnly, argument: p.Arg, partitions: p.PartitionColumns,
-		prices: p.Prices, Latencies: slices.ContainsFunc(v.Columns, func(c format.Column) bool { return c.Name == p50.Name }),
+		prices: p.Prices, in: in, rule: p.rule, Latencies: slices.ContainsFunc(v.Columns, func(c format.Column) bool { return c.Name == p50.Name }),
 	}
 	if p.Limit > 0 {
 		pg.Limit = fmt.Sprintf("LIMIT %d", p.Limit+1) // one more tells that there are more
@@ -189,7 +194,7 @@ func render(v View, p Params, zone *time.Location, held bool) (statement, error)
 	}
 
 	var b strings.Builder
-	if err := templates.ExecuteTemplate(&b, v.Name+".sql", pg); err != nil {
+	if err := templates[in].ExecuteTemplate(&b, v.Name+".sql", pg); err != nil {
 		return statement{}, fmt.Errorf("write the view's SQL: %w", err)
 	}
 	return statement{b.String(), pg.args}, nil
@@ -308,35 +313,41 @@ func ranked(p Params, by []string) string {
 	return "(" + strings.Join(parts, " AND ") + ")"
 }
 
-var templates = template.Must(template.New("views").Funcs(template.FuncMap{
-	"join":       func(names []string) string { return strings.Join(names, ", ") },
-	"paid":       func(keys ...string) string { return paid(keys) },
-	"paidBy":     paid,
-	"percent":    percent,
-	"change":     changePercent,
-	"amounts":    rankingAmounts,
-	"measures":   rankingMeasures,
-	"lowestRung": lowestRung,
-	"several":    several,
-	"each":       each,
-	"ran":        ran,
+// templates are the views' files, for each dialect.
+var templates = map[dialect]*template.Template{duckDB: viewTemplates(duckDB), trino: viewTemplates(trino)}
 
-	"unlessUnknown": unlessUnknown,
-	"jsonText":      jsonText,
-	"listLength":    listLength,
-	"listText":      listText,
-	"joined":        joined,
-	"duration":      durationText,
-	"severalOf":     severalOf,
-	"wholeDays":     wholeDays,
+func viewTemplates(in dialect) *template.Template {
+	return template.Must(template.New("views").Funcs(template.FuncMap{
+		"join":       func(names []string) string { return strings.Join(names, ", ") },
+		"paid":       func(keys ...string) string { return paid(keys) },
+		"paidBy":     paid,
+		"percent":    percent,
+		"change":     changePercent,
+		"amounts":    rankingAmounts,
+		"measures":   rankingMeasures,
+		"lowestRung": lowestRung,
+		"several":    several,
+		"each":       each,
+		"ran":        in.ran,
 
-	"databaseOfTable": databaseOfTable,
-	"dpusFor":         dpusFor,
-	"evidence":        evidenceOf,
-	"isAddress":       isAddress,
-	"isExecutor":      func() string { return isExecutor },
-	"isDesktop":       func() string { return isDesktop },
-}).ParseFS(viewFiles, "view/*.sql", "view/findings/*.sql"))
+		"unlessUnknown": unlessUnknown,
+		"jsonText":      in.jsonText,
+		"listLength":    in.listLength,
+		"listText":      in.listText,
+		"listFirst":     in.listFirst,
+		"joined":        in.joined,
+		"duration":      durationText,
+		"severalOf":     severalOf,
+		"wholeDays":     wholeDays,
+
+		"databaseOfTable": databaseOfTable,
+		"dpusFor":         dpusFor,
+		"evidence":        evidenceOf,
+		"isAddress":       isAddress,
+		"isExecutor":      func() string { return isExecutor },
+		"isDesktop":       func() string { return isDesktop },
+	}).ParseFS(viewFiles, "view/*.sql", "view/daily/*.sql", "view/findings/*.sql"))
+}
 
 // paid returns usage with a currency in every row that can have one. An
 // execution of which no cost is known has no currency; it counts with its

@@ -49,10 +49,11 @@ type Options struct {
 // A DB is an open lake. It is safe for concurrent use.
 type DB struct {
 	db   *sql.DB
+	in   dialect
 	at   location
 	zone *time.Location
-	temp string
-	held bool // roll-ups are held
+	temp string // empty where another engine reads
+	held bool   // roll-ups are held
 }
 
 // Open opens the lake in a folder. Tables without files are empty, so a folder
@@ -77,7 +78,7 @@ func start(ctx context.Context, lake string, o Options) (*DB, error) {
 		os.Remove(temp)
 		return nil, fmt.Errorf("open lake %s: start DuckDB: %w", lake, oneLine(err))
 	}
-	d := &DB{db: sql.OpenDB(connector), zone: o.TimeZone, temp: temp}
+	d := &DB{db: sql.OpenDB(connector), in: duckDB, zone: o.TimeZone, temp: temp}
 	if d.zone == nil {
 		d.zone = time.UTC
 	}
@@ -101,7 +102,12 @@ func start(ctx context.Context, lake string, o Options) (*DB, error) {
 
 // Close ends the database. Results of [DB.Query] that were not read to their
 // end must not be used after it.
-func (d *DB) Close() error { return errors.Join(d.db.Close(), os.RemoveAll(d.temp)) }
+func (d *DB) Close() error {
+	if d.temp == "" {
+		return d.db.Close()
+	}
+	return errors.Join(d.db.Close(), os.RemoveAll(d.temp))
+}
 
 // TimeZone returns the zone that the database was opened with.
 func (d *DB) TimeZone() *time.Location { return d.zone }

@@ -243,16 +243,21 @@ func boundaryOf(ctx context.Context, db *sql.DB, path string) (location, error) 
 
 // queriesView joins the SQL to its executions. The text lies in the lake under
 // the day that text_dt names, in the file of the same account and region.
-const queriesView = `SELECT e.*, t.query_string
+func queriesView(dialect) string {
+	return `SELECT e.*, t.query_string
 FROM query_executions AS e
 LEFT JOIN query_texts AS t
     ON t.account_id = e.account_id
     AND t.region_name = e.region_name
     AND t.dt = TRY_CAST(e.text_dt AS DATE)
     AND t.text_hash = e.text_hash`
+}
 
 // joinedViews are the SQL views over tables.
-var joinedViews = []struct{ name, sql string }{
+var joinedViews = []struct {
+	name string
+	sql  func(dialect) string
+}{
 	{"queries", queriesView}, {"accounts", accountsView}, {"work_groups", workGroupsView},
 	{"catalog_tables", catalogTablesView}, {"catalog_grants", catalogGrantsView},
 }
@@ -269,7 +274,7 @@ func viewStatements(at location, has func(table) (open, closed bool, err error))
 		statements = append(statements, "CREATE OR REPLACE VIEW "+t.name+" AS\n"+t.source(at, open, closed))
 	}
 	for _, v := range joinedViews {
-		statements = append(statements, "CREATE OR REPLACE VIEW "+v.name+" AS\n"+v.sql)
+		statements = append(statements, "CREATE OR REPLACE VIEW "+v.name+" AS\n"+v.sql(duckDB))
 	}
 	return statements, nil
 }

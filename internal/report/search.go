@@ -161,7 +161,7 @@ func (d *DB) search(ctx context.Context, s Search) (*Found, error) {
 	if err != nil {
 		return nil, err
 	}
-	from, err := newSearchSQL(s, view)
+	from, err := newSearchSQL(s, view, d.in)
 	if err != nil {
 		return nil, err
 	}
@@ -196,7 +196,7 @@ type searchSQL struct {
 	args       []any
 }
 
-func newSearchSQL(s Search, view View) (q searchSQL, err error) {
+func newSearchSQL(s Search, view View, in dialect) (q searchSQL, err error) {
 	first, last := date(s.From.UTC().Add(-slack)), date(s.To.UTC().Add(slack))
 	firstText, lastText := date(s.From.UTC().Add(-2*slack)), date(s.To.UTC().Add(2*slack))
 	bind := func(v string) string {
@@ -209,7 +209,7 @@ func newSearchSQL(s Search, view View) (q searchSQL, err error) {
 	}
 	matching := ""
 	for _, w := range words {
-		matching += " AND contains(lower(query_string), lower(" + bind(w) + "))"
+		matching += " AND " + in.textHas("lower(query_string)", "lower("+bind(w)+")")
 	}
 	q.with = "WITH texts AS (\n    SELECT account_id, region_name, CAST(dt AS VARCHAR) AS text_dt, text_hash, query_string FROM query_texts\n" +
 		"    WHERE dt >= " + firstText + " AND dt <= " + lastText + matching + "\n)"
@@ -220,7 +220,7 @@ func newSearchSQL(s Search, view View) (q searchSQL, err error) {
 		where += " AND EXISTS (SELECT 1 FROM texts AS x WHERE x.account_id = e.account_id AND x.region_name = e.region_name AND x.text_dt = e.text_dt AND x.text_hash = e.text_hash)"
 	}
 	if s.Table != "" {
-		where += " AND list_contains(tables_accessed, " + bind(s.Table) + ")"
+		where += " AND contains(tables_accessed, " + bind(s.Table) + ")"
 	}
 	if text := conditions(s.Where, view.kinds, bind); text != "" {
 		where += " AND " + text
@@ -251,7 +251,7 @@ func searchWords(text string) ([]string, error) {
 }
 
 func (d *DB) searchSums(ctx context.Context, q searchSQL) ([]Sum, error) {
-	rows, err := d.db.QueryContext(ctx, q.with+`
+	rows, err := d.query(ctx, q.with+`
 SELECT coalesce(currency, ''), CAST(count(*) FILTER (WHERE gap IS DISTINCT FROM 'not_started') AS BIGINT),
     CAST(count(*) FILTER (WHERE gap = 'not_started') AS BIGINT), CAST(coalesce(sum(data_scanned_bytes), 0) AS BIGINT),
     CAST(sum(CASE WHEN cost_basis IN ('list', 'custom', 'free') THEN cost END) AS VARCHAR)

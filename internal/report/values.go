@@ -21,7 +21,7 @@ func (d *DB) Values(ctx context.Context, columns []string, from, to time.Time, l
 		parts = append(parts, fmt.Sprintf("SELECT * FROM (SELECT %s AS name, %s AS value, sum(executions) AS n FROM used WHERE %s IS NOT NULL GROUP BY 2 ORDER BY 3 DESC, 2 LIMIT %d) AS %s_values",
 			quote(name), name, name, limit, name))
 	}
-	rows, err := d.db.QueryContext(ctx, fmt.Sprintf("WITH used AS (SELECT * FROM usage_rollup WHERE dt >= %s AND dt <= %s AND slot >= %s AND slot < %s)\n%s\nORDER BY name, n DESC, value",
+	rows, err := d.query(ctx, fmt.Sprintf("WITH used AS (SELECT * FROM usage_rollup WHERE dt >= %s AND dt <= %s AND slot >= %s AND slot < %s)\n%s\nORDER BY name, n DESC, value",
 		date(from.UTC().Add(-slack)), date(to.UTC().Add(slack)), timestamp(from.Truncate(15*time.Minute)), timestamp(to), strings.Join(parts, "\nUNION ALL\n")))
 	if err != nil {
 		return nil, fmt.Errorf("values: %w", oneLine(err))

@@ -173,7 +173,7 @@ func (d *DB) wholeID(ctx context.Context, id string) (string, error) {
 		parts = append(parts, fmt.Sprintf("SELECT %s AS id FROM %s WHERE %s >= ? AND %s < ?", from[1], from[0], from[1], from[1]))
 		args = append(args, id, id+beyondText)
 	}
-	rows, err := d.db.QueryContext(ctx, "SELECT DISTINCT id FROM ("+strings.Join(parts, " UNION ALL ")+") ORDER BY id LIMIT 6", args...)
+	rows, err := d.query(ctx, "SELECT DISTINCT id FROM ("+strings.Join(parts, " UNION ALL ")+") ORDER BY id LIMIT 6", args...)
 	if err != nil {
 		return "", oneLine(err)
 	}
@@ -204,7 +204,7 @@ func (d *DB) wholeID(ctx context.Context, id string) (string, error) {
 }
 
 func (d *DB) polls(ctx context.Context, w *Who, column string) error {
-	rows, err := d.db.QueryContext(ctx, `SELECT event_name, person, CAST(count(*) AS BIGINT), min(event_time), max(event_time)
+	rows, err := d.query(ctx, `SELECT event_name, person, CAST(count(*) AS BIGINT), min(event_time), max(event_time)
 FROM activity WHERE `+column+` = ? AND event_name IN `+pollNames+`
 GROUP BY event_name, person ORDER BY min(event_time), event_name, person NULLS LAST`, w.ID)
 	if err != nil {
@@ -254,7 +254,7 @@ func readRows[T any](ctx context.Context, d *DB, name, rest string, args ...any)
 	for i, c := range columns {
 		names[i] = c.name
 	}
-	rows, err := d.db.QueryContext(ctx, "SELECT "+strings.Join(names, ", ")+", dt FROM "+name+" WHERE "+rest, args...)
+	rows, err := d.query(ctx, "SELECT "+strings.Join(names, ", ")+", dt FROM "+name+" WHERE "+rest, args...)
 	if err != nil {
 		return nil, oneLine(err)
 	}

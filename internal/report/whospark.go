@@ -104,7 +104,7 @@ func (d *DB) session(ctx context.Context, column, id string) ([]Session, error) 
 
 // notebookName returns the newest name of a notebook, or "".
 func (d *DB) notebookName(ctx context.Context, id string) (string, error) {
-	names, err := notebookNames()
+	names, err := notebookNames(d.in)
 	if err != nil {
 		return "", err
 	}

@@ -44,6 +44,12 @@ type request struct {
 		BytesScannedCutoffPerQuery       *int64
 		RemoveBytesScannedCutoffPerQuery *bool
 	}
+
+	QueryString              *string
+	ClientRequestToken       *string
+	QueryExecutionContext    *Context
+	ResultConfiguration      *ResultConfiguration
+	ResultReuseConfiguration *ResultReuse
 }
 
 type operation func(s *Server, c Call, in request) (any, *apiError)
@@ -51,6 +57,8 @@ type operation func(s *Server, c Call, in request) (any, *apiError)
 var operations = map[string]operation{
 	"BatchGetQueryExecution": (*Server).batchGetQueryExecution,
 	"GetQueryExecution":      (*Server).getQueryExecution,
+	"GetQueryResults":        (*Server).getQueryResults,
+	"StartQueryExecution":    (*Server).startQueryExecution,
 	"ListQueryExecutions":    (*Server).listQueryExecutions,
 	"StopQueryExecution":     (*Server).stopQueryExecution,
 	"GetWorkGroup":           (*Server).getWorkGroup,
@@ -89,7 +97,7 @@ func (s *Server) serveAthena(w http.ResponseWriter, r *http.Request, target stri
 		writeJSONError(w, &apiError{status: http.StatusBadRequest, code: "SerializationException", message: err.Error()})
 		return
 	}
-	c := Call{Service: "athena", Operation: name, Account: key.Account, Region: region, PrincipalARN: key.ARN, IDs: in.QueryExecutionIds}
+	c := Call{Service: "athena", Operation: name, Account: key.Account, Region: region, PrincipalARN: key.ARN, IDs: in.QueryExecutionIds, UserAgent: r.UserAgent()}
 	for _, id := range []*string{in.QueryExecutionId, in.SessionId, in.CalculationExecutionId, in.NotebookId} {
 		if id != nil {
 			c.IDs = append(c.IDs, *id)
@@ -115,6 +123,9 @@ func (s *Server) serveAthena(w http.ResponseWriter, r *http.Request, target stri
 
 // execution returns what the account's caller may learn of an id now.
 func (s *Server) execution(c Call, id string) (Execution, bool) {
+	if e, ok := s.started(c, id); ok {
+		return e, true
+	}
 	e, ok := s.config.Lookup(c.Account, c.Region, id)
 	now := s.config.Now()
 	submitted := e.Status.SubmittedAt.Time
@@ -204,6 +215,9 @@ func (s *Server) stopQueryExecution(c Call, in request) (any, *apiError) {
 	e, refused := s.one(c, in)
 	if refused != nil {
 		return nil, refused
+	}
+	if s.stopRun(c, e.ID) {
+		return struct{}{}, nil
 	}
 	if !e.Final() {
 		k := stopKey{c.Account, c.Region, e.ID}

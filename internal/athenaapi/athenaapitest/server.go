@@ -9,6 +9,7 @@
 package athenaapitest
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -57,6 +58,10 @@ type Config struct {
 	// List gives the ids of a work group, newest first. Nil means none.
 	List func(account, region, workGroup string) []string
 
+	// Run runs a statement that is started here. Its ctx ends when the
+	// execution is stopped. Nil means that none can be started.
+	Run func(ctx context.Context, s Statement) (Result, error)
+
 	// WorkGroups gives the work groups of an account and region. Nil means
 	// that there is primary alone, and that any name is answered.
 	WorkGroups func(account, region string) []WorkGroup
@@ -103,7 +108,8 @@ type Call struct {
 	Account      string
 	Region       string
 	PrincipalARN string
-	WorkGroup    string   // where the call names one
+	WorkGroup    string // where the call names one
+	UserAgent    string
 	IDs          []string // of the query executions, session, calculation or notebook asked for
 	Number       int      // how many calls of this operation came before, over all accounts
 }
@@ -133,6 +139,8 @@ var Unlimited = Rate{}
 var DefaultRates = map[string]Rate{
 	"BatchGetQueryExecution": {20, 40},
 	"GetQueryExecution":      {100, 200},
+	"GetQueryResults":        {100, 200},
+	"StartQueryExecution":    {20, 80},
 	"ListQueryExecutions":    {5, 10},
 	"StopQueryExecution":     {20, 80},
 	"GetWorkGroup":           {5, 10},
@@ -175,6 +183,7 @@ type Server struct {
 	counts  map[string]*Counts
 	stopped map[stopKey]time.Time
 	changed map[stopKey]workGroupChange // work groups, by their names
+	runs    map[string]*run             // by id
 }
 
 type (
@@ -208,6 +217,7 @@ func Start(config Config) (*Server, error) {
 		counts:  map[string]*Counts{},
 		stopped: map[stopKey]time.Time{},
 		changed: map[stopKey]workGroupChange{},
+		runs:    map[string]*run{},
 	}
 	for _, k := range config.Keys {
 		s.keys[k.ID] = &k

@@ -17,7 +17,7 @@ base AS (
 {{- if .Held}}
     {{.HeldRows .ByUnit}}
 {{- else if .Rollup}}
-    SELECT slot AS moment, slot, {{join .Keys}},
+    SELECT slot AS moment, slot, {{if .Daily}}dt, {{end}}{{join .Keys}},
         executions, known, failed, reused, data_scanned_bytes, billed_bytes, cost, dpu_ms
         {{- if .Latencies}},
         {{range .Buckets}}latency_{{printf "%02d" .K}}{{if not .Last}}, {{end}}{{end}}
@@ -65,7 +65,7 @@ usage AS (
 weighed: the rows of base as usage counts them.
 */ -}}
 {{define "weighed" -}}
-    SELECT moment, slot, {{join .KeysButCurrency}}, {{range .Extra}}{{.}}, {{end}}currency AS own_currency,
+    SELECT moment, slot, {{if .Daily}}dt, {{end}}{{join .KeysButCurrency}}, {{range .Extra}}{{.}}, {{end}}currency AS own_currency,
         moment >= {{.From}} AS cur,
         {{.Ranked}} AS ranked,
         CASE WHEN gap = 'not_started' OR kind = 'spark' THEN 0 ELSE executions END AS executions,

@@ -23,7 +23,7 @@ stars AS (
         AND x.query_string LIKE 'select * from %' AND x.query_string NOT LIKE 'select * from (%'
 )
 SELECT {{severalOf "person"}} AS person, {{severalOf "team"}} AS team, min(submission_date_time) AS seen_at,
-    'SELECT * FROM ' || coalesce(min(tables_accessed[1]), 'a table') || ' ran ' || CAST(count(*) AS VARCHAR) || ' times and scanned '
+    'SELECT * FROM ' || coalesce(min({{listFirst "tables_accessed"}}), 'a table') || ' ran ' || CAST(count(*) AS VARCHAR) || ' times and scanned '
         || CAST(CAST(round(CAST(sum(data_scanned_bytes) AS DOUBLE) / count(*) / 1e9) AS BIGINT) AS VARCHAR) || ' GB each' AS what,
     count(*) AS times,
     CAST(sum(cost) AS DECIMAL(38,9)) AS cost, CAST(NULL AS DECIMAL(38,9)) AS saving, currency,
