@@ -79,7 +79,7 @@ func TestEngines(t *testing.T) {
 // asked is how each view is asked; those that have no entry fail.
 var asked = func() map[string][]string {
 	all := map[string][]string{
-		"who-reads": {"who-reads", "shop.orders"}, "notebook-activity": {"notebook-activity", "churn-model"},
+		"who-reads": {"who-reads", "sales.orders"}, "notebook-activity": {"notebook-activity", "theo-churn"},
 		"usage": {"usage", "--by", "team,day"},
 	}
 	for _, v := range report.Views() {
