@@ -73,6 +73,8 @@ var facts = []struct {
 	{"data_access", reflect.TypeFor[athenatrail.DataAccess]()},
 	{"reference", reflect.TypeFor[athenatrail.Reference]()},
 	{"catalog", reflect.TypeFor[athenatrail.Reference]()},
+	{"limit_actions", reflect.TypeFor[athenatrail.LimitAction]()},
+	{"notices", reflect.TypeFor[athenatrail.Notice]()},
 }
 
 // Endings and beginnings of the names of stored tables. The name without is
