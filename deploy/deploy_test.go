@@ -201,7 +201,7 @@ func TestPackageLiesElsewhere(t *testing.T) {
 			t.Errorf("%s has %d MB", name, n)
 		}
 	}
-	if at(t, resources, "Bucket", "Properties", "BucketName") != "S3Bucket" || functions != 8 {
+	if at(t, resources, "Bucket", "Properties", "BucketName") != "S3Bucket" || functions != 9 {
 		t.Errorf("%d functions", functions)
 	}
 }
