@@ -32,7 +32,7 @@ servers:
 
 # The long ones: 200 kills, 10 GB of JSON, long properties.
 soak:
-	ATHENATRAIL_SOAK=1 $(GO) test -timeout 120m -count=1 ./internal/collect ./cmd/athenatrail -rapid.checks=1000
+	ATHENATRAIL_SOAK=1 $(GO) test -timeout 120m -count=1 ./internal/collect ./internal/compact ./cmd/athenatrail -rapid.checks=1000
 
 check: lint race
 

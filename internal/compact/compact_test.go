@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -201,19 +202,21 @@ func (w *world) sound() {
 // compares with one that saw the same and was never compacted; and the bytes of
 // closed files with those of a lake that was compacted once, at the end.
 func TestSameRowsAsNeverCompacting(t *testing.T) {
+	// Each takes seconds. The soak does them all.
+	few := func(most int, check func(*rapid.T)) func(*rapid.T) {
+		n := 0
+		return func(r *rapid.T) {
+			if n++; n <= most || os.Getenv("ATHENATRAIL_SOAK") != "" {
+				check(r)
+			}
+		}
+	}
 	t.Run("disk", func(t *testing.T) {
-		rapid.Check(t, func(r *rapid.T) { interleave(t, r, onDisk(t)) })
+		rapid.Check(t, few(8, func(r *rapid.T) { interleave(t, r, onDisk(t)) }))
 	})
 	t.Run("S3", func(t *testing.T) {
 		server := s3test.Start(t)
-		n := 0
-		rapid.Check(t, func(r *rapid.T) {
-			n++
-			if testing.Short() && n > 4 {
-				return
-			}
-			interleave(t, r, onS3(t, server))
-		})
+		rapid.Check(t, few(4, func(r *rapid.T) { interleave(t, r, onS3(t, server)) }))
 	})
 }
 
