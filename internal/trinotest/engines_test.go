@@ -277,7 +277,7 @@ func wrong(t *testing.T, lake string) {
 		"SELECT nothing_like_it FROM queries": "cannot be resolved",
 		"DROP TABLE boundary":                 "only a SELECT can be run",
 		"SELECT 1; SELECT 2":                  "one SELECT at a time",
-		"-- nothing":                          "there is no statement",
+		"/* nothing */":                       "there is no statement",
 	} {
 		var out, talk bytes.Buffer
 		code := cli.Main(t.Context(), []string{"query", query, "--lake", lake, "--engine", "trino"}, strings.NewReader(""), &out, &talk)
@@ -328,7 +328,7 @@ func athena(t *testing.T, db *sql.DB, lake string) {
 		const query = "SELECT count(*) AS n, CAST(NULL AS VARCHAR) AS nothing, '' AS empty FROM usage_rollup"
 		_, first := run(t, "query", query, "--lake", lake, "--engine", "athena")
 		_, second := run(t, "query", query, "--lake", lake, "--engine", "athena")
-		if !strings.Contains(first, "athena: 1 statement scanned 12") || !strings.Contains(second, "answered from an earlier result") {
+		if !strings.Contains(first, "athena: 1 statement scanned 11.8 MiB") || !strings.Contains(second, "answered from an earlier result") {
 			t.Errorf("first %q, then %q", first, second)
 		}
 		same(t, "athena", lake, "query", query)
