@@ -234,7 +234,7 @@ func (a *app) sayCompleteness(r *completeness.Result, o verifyOptions, to, compl
 	case o.noAthena:
 		a.note("Athena was not asked: whether the trail lacks executions is not known")
 	case unknown+r.Undated > 0:
-		a.say("warning", hint(fmt.Errorf("Athena lists %s that the trail does not know", count(unknown+r.Undated, "execution")),
+		a.say("warning", hint(fmt.Errorf("the trail does not know %s that Athena lists", count(unknown+r.Undated, "execution")),
 			"athenatrail verify --show unknown lists them; was the trail off, or is a source, an account or a region not collected?"))
 	case asked:
 		a.note("Athena lists no execution that the trail does not know")

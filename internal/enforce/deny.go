@@ -156,11 +156,6 @@ func (d *document) dropEnded(now time.Time) {
 	})
 }
 
-// has tells whether there is a statement with a Sid.
-func (d *document) has(sid string) bool {
-	return slices.ContainsFunc(d.statements, func(s statement) bool { return s.Sid == sid })
-}
-
 // keep makes the document of a managed policy have a statement: one that denies
 // nothing any more, where there is no other.
 func (d *document) keep() {
