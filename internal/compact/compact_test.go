@@ -206,7 +206,7 @@ func TestSameRowsAsNeverCompacting(t *testing.T) {
 	few := func(most int, check func(*rapid.T)) func(*rapid.T) {
 		n := 0
 		if testing.Short() {
-			most = 2
+			most = 1
 		}
 		return func(r *rapid.T) {
 			if n++; n <= most || os.Getenv("ATHENATRAIL_SOAK") != "" {
