@@ -74,7 +74,14 @@ func TestWarnStopBlockLift(t *testing.T) {
 	if got := strings.Join(kinds, " "); got != "limit_warn limit_stop limit_block limit_lift" {
 		t.Errorf("told: %s", got)
 	}
+	// q1 is all of the first message's use, and less than half of the last's.
+	if first := w.teller.messages[0]; len(first.Advice) != 1 || !strings.HasPrefix(first.Advice[0], "One query, q1, scanned more than half of it: see whether it filters") {
+		t.Errorf("advised %q", first.Advice)
+	}
 	block := w.teller.messages[2]
+	if len(block.Advice) != 0 {
+		t.Errorf("advised %q", block.Advice)
+	}
 	if block.Used != "141 GB" || block.Allowed != "100 GB" || len(block.Queries) != 3 || block.Queries[0].ID != "q1" || !strings.Contains(strings.Join(block.Done, " "), "until 2026-11-04 00:00 UTC") {
 		t.Errorf("the message of the block: %+v", block)
 	}

@@ -72,7 +72,7 @@ func (r *run) message(x *step, p *plan) notify.Message {
 			m.Queries = append(m.Queries, q.told())
 		}
 		if len(f.top) > 0 && (l.Measure == limit.ScannedBytes || l.Measure == limit.QueryBytes) && f.top[0].Bytes != nil && *f.top[0].Bytes*2 > st.Used {
-			m.Advice = append(m.Advice, fmt.Sprintf("One query, %s, scanned more than half of it.", f.top[0].ID))
+			m.Advice = append(m.Advice, fmt.Sprintf("One query, %s, scanned more than half of it: see whether it filters on the partition columns of its tables and names only the columns that it needs.", f.top[0].ID))
 		}
 	}
 	m.Done, m.Kind = r.doneBy(x, p)
