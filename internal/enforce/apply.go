@@ -609,7 +609,7 @@ func (r *run) fact(x *step, now time.Time) athenatrail.LimitAction {
 	}
 	f.Home = athenatrail.NewPartition(now, account, region)
 	if x.lift != "" {
-		f.ID, f.Attempt = idOf(x.id, "lift", a.At.UTC().Format(time.RFC3339)), int32(a.LiftAttempts+1)
+		f.ID, f.Attempt = idOf(x.id, "lift", a.At.UTC().Format(time.RFC3339Nano)), int32(a.LiftAttempts+1)
 		f.Action, f.Reason, f.LiftedBy = athenatrail.ActLift, x.lift, "athenatrail"
 		if x.byHand {
 			f.LiftedBy = x.by

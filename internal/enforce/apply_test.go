@@ -385,6 +385,35 @@ func TestPauseAndResume(t *testing.T) {
 	}
 }
 
+// TestTwiceWithinASecond: who is blocked and let go twice within a second is
+// told twice, and the history has it twice.
+func TestTwiceWithinASecond(t *testing.T) {
+	w := newWorld(t, people("enforce", "100%: block")).withIAM("Analyst")
+	w.query("q1", w.who("rosa", assumed("Analyst", "rosa")), time.Hour, 200e9, false)
+	var lifts int
+	for range 2 {
+		for _, pauses := range [][]*standing.Pause{nil, {{Limit: "people-day", Since: w.now, Reason: "closing"}}} {
+			if _, err := standing.Update(t.Context(), w.lake, func(s *standing.State) error { s.Pauses = pauses; return nil }); err != nil {
+				t.Fatal(err)
+			}
+			w.apply()
+			w.now = w.now.Add(200 * time.Millisecond)
+		}
+	}
+	for _, a := range w.history() {
+		if a.Action == athenatrail.ActLift && a.Outcome == athenatrail.OutcomeDone {
+			lifts++
+		}
+	}
+	told := map[notify.Kind]int{}
+	for _, m := range w.teller.messages {
+		told[m.Kind]++
+	}
+	if lifts != 2 || told[notify.LimitLift] != 2 || len(w.teller.told) != 3 {
+		t.Errorf("%d lifts in the history, told %v by keys %v", lifts, told, w.teller.told)
+	}
+}
+
 // TestLiftedByHand: what somebody lifts is not done again in its window, also
 // where the person comes through another role; in the next window it is.
 func TestLiftedByHand(t *testing.T) {

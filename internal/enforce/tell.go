@@ -171,7 +171,7 @@ func (r *run) liftMessages(p *plan) (list []notify.Message) {
 		if x.lift == "" || x.result != athenatrail.OutcomeDone {
 			continue
 		}
-		key := keyOf(x, x.act.Threshold+"/lift/"+x.act.At.UTC().Format(time.RFC3339))
+		key := keyOf(x, x.act.Threshold+"/lift/"+x.act.At.UTC().Format(time.RFC3339Nano))
 		if seen[key] {
 			continue
 		}
