@@ -244,7 +244,7 @@ func replaceFile(path string, data []byte) error {
 	_, err = temp.Write(data)
 	err = errors.Join(err, temp.Close())
 	if err == nil {
-		err = rename(temp.Name(), path)
+		err = OSFiles{}.Rename(temp.Name(), path)
 	}
 	if err != nil {
 		os.Remove(temp.Name())
