@@ -44,7 +44,9 @@ type diskStore struct {
 func OpenStore(dir string) (Store, error) { return OpenStoreOn(dir, OSFiles{}) }
 
 // OpenStoreOn is OpenStore with all changes made through files.
-func OpenStoreOn(dir string, files Files) (Store, error) {
+func OpenStoreOn(dir string, files Files) (Store, error) { return openDisk(dir, files) }
+
+func openDisk(dir string, files Files) (*diskStore, error) {
 	root, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("lake %s: %w", dir, err)

@@ -91,6 +91,9 @@ type Disk struct {
 // NewDisk returns a disk in an empty folder, which is taken to be on disk.
 func NewDisk(dir string) *Disk { return &Disk{dir: dir} }
 
+// Dir is where a folder of the disk lies.
+func (d *Disk) Dir(folder string) string { return filepath.Join(d.dir, folder) }
+
 // Len is how many changes were made.
 func (d *Disk) Len() int {
 	d.mu.Lock()
@@ -180,7 +183,9 @@ func (f *file) Write(data []byte) (n int, err error) {
 	return n, err
 }
 
-func (f *file) Sync() error  { return f.disk.do(op{kind: sync_, path: f.path}, func() error { return nil }) }
+func (f *file) Sync() error {
+	return f.disk.do(op{kind: sync_, path: f.path}, func() error { return nil })
+}
 func (f *file) Close() error { return f.f.Close() }
 
 // Unsynced are files for work whose fate nobody asks about: syncing does

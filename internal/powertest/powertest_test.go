@@ -5,7 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io/fs"
 	"iter"
+	"maps"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -282,20 +285,29 @@ func TestPowerLoss(t *testing.T) {
 			t.Fatalf("power lost after %d changes of %d, the last %q: %s", i, n, disk.Op(i-1), strings.Join(broken, ", "))
 		}
 	}
-	tries := 30
+	states := 24
 	if soaking() {
-		tries = n + 1
+		states = math.MaxInt
 	}
 	seed := uint64(time.Now().UnixNano())
-	t.Logf("%d changes; seed %d", n, seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	states := 0
-	for _, i := range random.Perm(n + 1)[:min(tries, n+1)] {
+	seen := map[string]bool{}
+	moments := 0
+	for _, i := range random.Perm(n + 1) {
+		if len(seen) >= states {
+			break
+		}
+		moments++
 		for _, model := range powertest.Models {
-			states++
 			dir := t.TempDir()
 			if err := disk.Lose(i, model, random, dir); err != nil {
 				t.Fatal(err)
+			}
+			// Most changes are to a file that has no name yet.
+			if state := fmt.Sprint(contents(t, unsynced(dir))); model != powertest.Torn && seen[state] {
+				continue
+			} else {
+				seen[state] = true
 			}
 			if err := j.do(t.Context(), unsynced(dir)); err != nil {
 				t.Fatalf("power lost after %d changes of %d, %s: %v", i, n, model, err)
@@ -309,5 +321,68 @@ func TestPowerLoss(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d states of %d moments", states, min(tries, n+1))
+	t.Logf("%d changes; power lost after %d of them, %d different states; seed %d", n, moments, len(seen), seed)
+}
+
+// TestPowerLossOfACopy loses power while the copy that reports read of a lake
+// on S3 is made and brought up to date: the next copy is the lake's.
+func TestPowerLossOfACopy(t *testing.T) {
+	from, err := lake.OpenStoreOn(t.TempDir(), powertest.Unsynced{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	disk := powertest.NewDisk(t.TempDir())
+	files := map[string]string{
+		"manifest.json": "{}", "tables/a_open/dt=2026-05-04/x.parquet": "one", "tables/a_open/dt=2026-05-04/y.parquet": "two",
+		"tables/b_open/dt=2026-05-04/x.parquet": "three", "facts/notices/dt=2026-05-04/x.parquet": "four", "_ledger/v1/dirty/x": "",
+	}
+	for _, change := range []map[string]string{nil, {
+		// Of the same size, new, gone with its folder, and gone.
+		"tables/a_open/dt=2026-05-04/x.parquet": "eno", "tables/c_open/dt=2026-05-05/x.parquet": "five", "tables/b_open/dt=2026-05-04/x.parquet": "-", "_ledger/v1/dirty/x": "-",
+	}} {
+		maps.Copy(files, change)
+		for key, data := range files {
+			var err error
+			if data == "-" {
+				delete(files, key)
+				err = from.Delete(t.Context(), key)
+			} else {
+				err = from.Update(t.Context(), key, func([]byte) ([]byte, error) { return []byte(data), nil })
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := lake.MirrorOn(t.Context(), from, disk.Dir("copy"), disk); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("%d changes; seed %d", disk.Len(), seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	for i := range disk.Len() + 1 {
+		for _, model := range powertest.Models {
+			dir := t.TempDir()
+			if err := disk.Lose(i, model, random, dir); err != nil {
+				t.Fatal(err)
+			}
+			dir = filepath.Join(dir, "copy")
+			if err := lake.MirrorOn(t.Context(), from, dir, powertest.Unsynced{}); err != nil {
+				t.Fatalf("power lost after %d changes of %d, %s: %v", i, disk.Len(), model, err)
+			}
+			got := map[string]string{}
+			err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+				if err != nil || entry.IsDir() || entry.Name()[0] == '.' {
+					return err
+				}
+				data, err := os.ReadFile(path)
+				rel, _ := filepath.Rel(dir, path)
+				got[filepath.ToSlash(rel)] = string(data)
+				return err
+			})
+			if diff := cmp.Diff(files, got); diff != "" || err != nil {
+				t.Fatalf("power lost after %d changes of %d, %s: %v, another copy (-want +got):\n%s", i, disk.Len(), model, err, diff)
+			}
+		}
+	}
 }
