@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/athenatrail/athenatrail/internal/lake"
 )
@@ -82,9 +83,9 @@ type Disk struct {
 	mu  sync.Mutex
 	ops []op
 
-	// Fail, if set, is asked before each change, and with the error that it
-	// returns nothing is changed. It is given the number of the change.
-	Fail func(n int) error
+	// Full, if set, tells whether there is no room for the n-th of what takes
+	// room: new files, new folders, and writes, of which a half still fits.
+	Full func(n int) bool
 	n    int
 }
 
@@ -107,17 +108,21 @@ func (d *Disk) Op(n int) string {
 }
 
 // do makes a change and records it if it was made.
-func (d *Disk) do(o op, change func() error) error {
+func (d *Disk) do(o op, change func(data []byte) error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	n := d.n
-	d.n++
-	if d.Fail != nil {
-		if err := d.Fail(n); err != nil {
-			return &fs.PathError{Op: kinds[o.kind], Path: o.path, Err: err}
+	if o.kind == create || o.kind == mkdir || o.kind == write {
+		n := d.n
+		d.n++
+		if d.Full != nil && d.Full(n) {
+			if o.kind == write {
+				o.data = o.data[:len(o.data)/2]
+				change(o.data)
+			}
+			return &fs.PathError{Op: kinds[o.kind], Path: o.path, Err: syscall.ENOSPC}
 		}
 	}
-	if err := change(); err != nil {
+	if err := change(o.data); err != nil {
 		return err
 	}
 	o.path = d.rel(o.path)
@@ -138,7 +143,7 @@ func (d *Disk) rel(path string) string {
 
 // Create implements [lake.Files].
 func (d *Disk) Create(path string, mode fs.FileMode) (f lake.NewFile, err error) {
-	err = d.do(op{kind: create, path: path}, func() (err error) {
+	err = d.do(op{kind: create, path: path}, func([]byte) (err error) {
 		f, err = lake.OSFiles{}.Create(path, mode)
 		return err
 	})
@@ -150,23 +155,23 @@ func (d *Disk) Create(path string, mode fs.FileMode) (f lake.NewFile, err error)
 
 // Mkdir implements [lake.Files].
 func (d *Disk) Mkdir(path string) error {
-	return d.do(op{kind: mkdir, path: path}, func() error { return os.Mkdir(path, 0o777) })
+	return d.do(op{kind: mkdir, path: path}, func([]byte) error { return os.Mkdir(path, 0o777) })
 }
 
 // Rename implements [lake.Files].
 func (d *Disk) Rename(from, to string) error {
-	return d.do(op{kind: rename, path: from, to: to}, func() error { return os.Rename(from, to) })
+	return d.do(op{kind: rename, path: from, to: to}, func([]byte) error { return os.Rename(from, to) })
 }
 
 // Remove implements [lake.Files].
 func (d *Disk) Remove(path string) error {
-	return d.do(op{kind: remove, path: path}, func() error { return os.Remove(path) })
+	return d.do(op{kind: remove, path: path}, func([]byte) error { return os.Remove(path) })
 }
 
 // SyncDir implements [lake.Files]. It syncs nothing: what a loss of power
 // leaves is computed.
 func (d *Disk) SyncDir(path string) error {
-	return d.do(op{kind: syncDir, path: path}, func() error { _, err := os.Stat(path); return err })
+	return d.do(op{kind: syncDir, path: path}, func([]byte) error { _, err := os.Stat(path); return err })
 }
 
 type file struct {
@@ -176,7 +181,7 @@ type file struct {
 }
 
 func (f *file) Write(data []byte) (n int, err error) {
-	err = f.disk.do(op{kind: write, path: f.path, data: bytes.Clone(data)}, func() (err error) {
+	err = f.disk.do(op{kind: write, path: f.path, data: bytes.Clone(data)}, func(data []byte) (err error) {
 		n, err = f.f.Write(data)
 		return err
 	})
@@ -184,7 +189,7 @@ func (f *file) Write(data []byte) (n int, err error) {
 }
 
 func (f *file) Sync() error {
-	return f.disk.do(op{kind: sync_, path: f.path}, func() error { return nil })
+	return f.disk.do(op{kind: sync_, path: f.path}, func([]byte) error { return nil })
 }
 func (f *file) Close() error { return f.f.Close() }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"iter"
@@ -15,6 +16,7 @@ import (
 	"regexp"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -322,6 +324,77 @@ func TestPowerLoss(t *testing.T) {
 		}
 	}
 	t.Logf("%d changes; power lost after %d of them, %d different states; seed %d", n, moments, len(seen), seed)
+}
+
+// TestDiskFull lets a disk be full from some moment on, or for one moment, while
+// the job is done: it ends with an error that says so, leaves nothing that
+// takes room, and done again makes what nobody disturbed.
+func TestDiskFull(t *testing.T) {
+	j := newJob(t)
+	want := j.undisturbed(t)
+	moments := 12
+	if soaking() {
+		moments = 300
+	}
+	seed := uint64(time.Now().UnixNano())
+	random := rand.New(rand.NewPCG(seed, 0))
+	failed := 0
+	for n := range moments {
+		disk := powertest.NewDisk(t.TempDir())
+		// The job needs some 400 times room, in an order that is never the same.
+		from, once := random.IntN(400), n%2 == 1
+		disk.Full = func(n int) bool { return n == from || n > from && !once }
+		err := j.do(t.Context(), disk.Store)
+		if err != nil {
+			failed++
+			if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "no space left on device") {
+				t.Errorf("full at %d: %v", from, err)
+			}
+		}
+		err = filepath.WalkDir(disk.Dir(""), func(path string, entry fs.DirEntry, err error) error {
+			if err == nil && strings.HasPrefix(entry.Name(), ".tmp-") {
+				t.Errorf("full at %d: left %s", from, path)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		disk.Full = nil
+		if err := j.do(t.Context(), disk.Store); err != nil {
+			t.Fatalf("full at %d, and then no longer: %v", from, err)
+		}
+		mustBeSound(t, disk.Store)
+		if diff := cmp.Diff(want, contents(t, disk.Store)); diff != "" || t.Failed() {
+			t.Fatalf("full at %d, and then no longer: another lake (-want +got):\n%s", from, diff)
+		}
+	}
+	t.Logf("%d moments, %d of which ended a run; seed %d", moments, failed, seed)
+	if failed < moments/2 {
+		t.Errorf("%d of %d moments ended a run: the test shows nothing", failed, moments)
+	}
+}
+
+// TestClockSteps does the job with a clock that goes back by an hour or forth
+// by a day between its parts: what is read, kept and derived is the same.
+func TestClockSteps(t *testing.T) {
+	j := newJob(t)
+	want := j.undisturbed(t)
+	for _, steps := range [][]time.Duration{
+		{0, -time.Hour, 0, -time.Hour}, {24 * time.Hour, 0, 24 * time.Hour}, {-time.Hour, 24 * time.Hour, -time.Hour, 0},
+	} {
+		open := unsynced(t.TempDir())
+		for _, step := range steps {
+			j.clock = now.Add(step)
+			if err := j.do(t.Context(), open); err != nil {
+				t.Fatalf("clock at %s: %v", j.clock, err)
+			}
+		}
+		mustBeSound(t, open)
+		if diff := cmp.Diff(want, contents(t, open)); diff != "" {
+			t.Errorf("clock steps %v: another lake (-want +got):\n%s", steps, diff)
+		}
+	}
 }
 
 // TestPowerLossOfACopy loses power while the copy that reports read of a lake
