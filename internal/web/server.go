@@ -402,22 +402,22 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, code int, text str
 
 // noLake says why there is nothing to show.
 func (s *Server) noLake(w http.ResponseWriter, r *http.Request, err error) {
-	text, hint := "The lake cannot be read.", ""
+	title, text, hint := "No lake", "The lake cannot be read.", ""
 	var h interface{ Hint() string }
 	switch {
 	case errors.Is(err, lake.ErrNewer):
-		text, hint = "The lake was written by a newer athenatrail than this one.", "Install that version and start it again."
+		title, text, hint = "A newer lake", "The lake was written by a newer athenatrail than this one.", "Install that version and start it again."
 	case errors.As(err, &h):
 		text, hint = "There is no lake yet.", h.Hint()
 	case errors.Is(err, lake.ErrNoLake), errors.Is(err, fs.ErrNotExist):
-		text, hint = "There is no lake yet.", "athenatrail collect makes one; this page looks for it every few seconds."
+		text, hint = "There is no lake yet.", "athenatrail collect makes one. It is looked for every few seconds: open this page again then."
 	}
 	s.o.Log.Warn("the lake cannot be read", "error", err)
 	if isAPI(r) {
 		s.fail(w, r, http.StatusServiceUnavailable, strings.TrimSpace(text+" "+hint))
 		return
 	}
-	f := s.bare(nil, "No lake")
+	f := s.bare(nil, title)
 	f.Lead = text
 	if hint != "" {
 		f.Notices = []string{hint}
