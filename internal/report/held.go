@@ -121,12 +121,24 @@ func Hold(ctx context.Context, lake, file string, zone *time.Location, patient b
 		err = holdIn(ctx, lake, next.Name(), zone, files, days, kept)
 	}
 	if err == nil {
+		err = syncFile(next.Name()) // DuckDB would find only later that a part is missing
+	}
+	if err == nil {
 		err = os.Rename(next.Name(), file)
 	}
 	if err != nil {
 		return false, fmt.Errorf("hold roll-ups of %s: %w", lake, err)
 	}
 	return true, nil
+}
+
+// syncFile puts a file on disk.
+func syncFile(name string) error {
+	f, err := os.OpenFile(name, os.O_RDWR, 0) // Windows syncs nothing that is opened to read
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }
 
 func copyFrom(to *os.File, file string) error {
