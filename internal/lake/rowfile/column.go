@@ -210,11 +210,13 @@ func (c *column) set(p unsafe.Pointer, v *parquet.Value) {
 // put stores v in a field of its type, or where that is a pointer, of a pointer
 // to it.
 func put[V any](p unsafe.Pointer, pointer bool, v V) {
-	if pointer {
-		*(**V)(p) = &v
-	} else {
+	if !pointer {
 		*(*V)(p) = v
+		return
 	}
+	kept := new(V) // v's own address would take memory for every value
+	*kept = v
+	*(**V)(p) = kept
 }
 
 // text returns a string's value as one that does not hold on to the page.
