@@ -54,6 +54,8 @@ type panel struct {
 	Main bool
 
 	Half bool // it stands beside another where there is room
+
+	IfAny bool // it is left out where it has no rows
 }
 
 // A page is some panels about one thing.
@@ -84,6 +86,7 @@ var pages = []page{
 		Path: "/", Title: "Overview", Nav: true, Lead: "Who uses Athena, for what, at what cost, and what changed.",
 		Panes: []panel{
 			{ID: "total", Title: "In all", Kind: tiles, View: "overview", Section: "total", Columns: []string{"cost", "executions", "data_scanned_bytes", "people", "failed", "not_started", "sessions", "unattributed_cost", "coverage_percent"}},
+			{ID: "bill", Title: "Against the bill", Note: "on whole UTC days of which a bill is kept", View: "overview", Section: "bill", Columns: []string{"name", "cost", "cost_share_percent"}, IfAny: true},
 			{ID: "days", Title: "Cost by day and team", Kind: stack, View: "usage", By: []string{"day", "team"}, X: "day", Y: "team", Bar: "cost"},
 			{ID: "people", Title: "Who costs most", View: "users", Limit: 8, Columns: []string{"person", "team", "executions", "data_scanned_bytes", "cost", "cost_change_percent"}, Bar: "cost", Keys: []string{"person", "person_kind"}, Trend: "person"},
 			{ID: "changes", Title: "What changed", Note: "against the period before", View: "changes", Limit: 8, Half: true, Columns: []string{"name", "dimension", "cost", "cost_before", "cost_difference"}},

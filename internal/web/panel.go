@@ -71,7 +71,7 @@ func (s *Server) show(ctx context.Context, q *question, p *page) []panelView {
 		})
 	}
 	group.Wait()
-	return views
+	return slices.DeleteFunc(views, func(v panelView) bool { return v.IfAny && v.Empty != "" })
 }
 
 func (s *Server) panel(ctx context.Context, q *question, pg *page, p *panel) (v panelView) {
