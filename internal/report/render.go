@@ -58,12 +58,13 @@ var ladder = []string{
 // A page is what a view's template sees. Everything but AndWhere is written by
 // the program; AndWhere has a question mark for each value.
 type page struct {
-	View    View
-	Rollup  bool
-	Held    bool // the roll-ups are held
-	ByUnit  bool // the rows of base are asked for by day, hour or month
-	SQLOnly bool
-	Buckets []latencyBucket
+	View     View
+	Rollup   bool
+	Held     bool // the roll-ups are held
+	Numbered bool // rows are held, and texts are numbered
+	ByUnit   bool // the rows of base are asked for by day, hour or month
+	SQLOnly  bool
+	Buckets  []latencyBucket
 
 	Latencies bool // the view has percentiles
 
@@ -130,6 +131,34 @@ func (p *page) Argument() string {
 	return "?"
 }
 
+// Ran returns the SELECT of what ran.
+func (p *page) Ran() string { return p.in.ran(p.SQLOnly, p.Numbered) }
+
+// TextKey returns the columns by which executions have their SQL.
+func (p *page) TextKey() []string { return textKey(p.Numbered) }
+
+// TextOf returns whether a row of texts is the SQL of an execution.
+func (p *page) TextOf(text, execution string) string {
+	return textOf(p.Numbered, text, execution)
+}
+
+// textKey is TextKey where texts are numbered, or not.
+func textKey(numbered bool) []string {
+	if numbered {
+		return []string{"text_id"}
+	}
+	return []string{"account_id", "region_name", "text_dt", "text_hash"}
+}
+
+// textOf is TextOf likewise.
+func textOf(numbered bool, text, execution string) string {
+	var and []string
+	for _, c := range textKey(numbered) {
+		and = append(and, text+"."+c+" = "+execution+"."+c)
+	}
+	return strings.Join(and, " AND ")
+}
+
 // DaysBefore returns the DATE literal of so many days before the window, with
 // slack.
 func (p *page) DaysBefore(n int) string { return date(p.since.UTC().AddDate(0, 0, -n).Add(-slack)) }
@@ -194,6 +223,9 @@ func render(v View, p Params, zone *time.Location, in dialect, held bool) (state
 	pg.FirstBilled, pg.EndBilled = date(first), date(end)
 	pg.ByUnit = pg.Calendar != "" && v.Name != "overview"
 	pg.Held = held && pg.Rollup && v.source != "tables"
+	if pg.Numbered = held; held && slices.Contains(pg.Extra, "text_dt") {
+		pg.Extra = append(slices.Clone(pg.Extra), "text_id")
+	}
 	pg.since, pg.from, pg.to, pg.zone = since, p.From, p.To, zone
 	pg.FirstSparkDay, pg.LastSparkDay = pg.DaysBefore(sparkDays), date(p.To.UTC().AddDate(0, 0, sparkDays))
 	pg.AsOf = pg.To
@@ -348,7 +380,6 @@ func viewTemplates(in dialect) *template.Template {
 		"lowestRung": lowestRung,
 		"several":    several,
 		"each":       each,
-		"ran":        in.ran,
 
 		"unlessUnknown": unlessUnknown,
 		"jsonText":      in.jsonText,
