@@ -258,8 +258,8 @@ func (h *holder) replaceRows(days []athenatrail.Date, files map[athenatrail.Date
 	// Texts of the days are few beside the executions, so they are numbered
 	// first.
 	statements = append(statements,
-		"CREATE OR REPLACE TEMP TABLE texts AS SELECT account_id, region_name, CAST(dt AS VARCHAR) AS text_dt, text_hash, query_string FROM query_texts" +
-			" WHERE dt >= " + date(first.Add(-slack)) + " AND dt <= " + date(last.Add(slack)) + " AND query_string IS NOT NULL",
+		"CREATE OR REPLACE TEMP TABLE texts AS SELECT account_id, region_name, CAST(dt AS VARCHAR) AS text_dt, text_hash, query_string FROM query_texts"+
+			" WHERE dt >= "+date(first.Add(-slack))+" AND dt <= "+date(last.Add(slack))+" AND query_string IS NOT NULL",
 		fmt.Sprintf(`INSERT INTO held.held_texts
 SELECT greatest((SELECT coalesce(max(text_id), 0) FROM held.held_texts), %d) + row_number() OVER (), t.text_hash, t.query_string
 FROM (SELECT DISTINCT text_hash, query_string FROM texts) AS t
