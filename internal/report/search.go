@@ -161,7 +161,7 @@ func (d *DB) search(ctx context.Context, s Search) (*Found, error) {
 	if err != nil {
 		return nil, err
 	}
-	from, err := newSearchSQL(s, view, d.in)
+	from, err := newSearchSQL(s, view, d.in, d.held)
 	if err != nil {
 		return nil, err
 	}
@@ -194,9 +194,11 @@ func sortedNames(m map[string]string) []string {
 type searchSQL struct {
 	with, from string
 	args       []any
+	numbered   bool // texts are held, and numbered
 }
 
-func newSearchSQL(s Search, view View, in dialect) (q searchSQL, err error) {
+func newSearchSQL(s Search, view View, in dialect, held bool) (q searchSQL, err error) {
+	q.numbered = held
 	first, last := date(s.From.UTC().Add(-slack)), date(s.To.UTC().Add(slack))
 	firstText, lastText := date(s.From.UTC().Add(-2*slack)), date(s.To.UTC().Add(2*slack))
 	bind := func(v string) string {
@@ -211,13 +213,17 @@ func newSearchSQL(s Search, view View, in dialect) (q searchSQL, err error) {
 	for _, w := range words {
 		matching += " AND " + in.textHas("lower(query_string)", "lower("+bind(w)+")")
 	}
-	q.with = "WITH texts AS (\n    SELECT account_id, region_name, CAST(dt AS VARCHAR) AS text_dt, text_hash, query_string FROM query_texts\n" +
-		"    WHERE dt >= " + firstText + " AND dt <= " + lastText + matching + "\n)"
+	texts := "SELECT account_id, region_name, CAST(dt AS VARCHAR) AS text_dt, text_hash, query_string FROM query_texts\n" +
+		"    WHERE dt >= " + firstText + " AND dt <= " + lastText
+	if held {
+		texts = "SELECT text_id, query_string FROM held_texts WHERE true"
+	}
+	q.with = "WITH texts AS (\n    " + texts + matching + "\n)"
 	q.from = "(SELECT *, 'sql' AS kind FROM query_executions) AS e"
 	where := "dt >= " + first + " AND dt <= " + last + " AND submission_date_time >= " + timestamp(s.From) + " AND submission_date_time < " + timestamp(s.To) +
 		" AND " + ranked(Params{Where: s.Where, Probes: s.Probes, Own: s.Own}, nil)
 	if len(words) > 0 {
-		where += " AND EXISTS (SELECT 1 FROM texts AS x WHERE x.account_id = e.account_id AND x.region_name = e.region_name AND x.text_dt = e.text_dt AND x.text_hash = e.text_hash)"
+		where += " AND EXISTS (SELECT 1 FROM texts AS x WHERE " + textOf(held, "x", "e") + ")"
 	}
 	if s.Table != "" {
 		where += " AND contains(tables_accessed, " + bind(s.Table) + ")"
@@ -293,10 +299,11 @@ func (d *DB) searchRows(ctx context.Context, s Search, q searchSQL, keys []searc
 		}
 		shown, names = append(shown, "t."+c.Name), append(names, c.Name)
 	}
-	text := q.with + ",\nfound AS (\n    SELECT " + strings.Join(names, ", ") + ", text_hash, text_dt FROM " + q.from + where +
+	key := slices.DeleteFunc(textKey(q.numbered), func(c string) bool { return slices.Contains(names, c) })
+	text := q.with + ",\nfound AS (\n    SELECT " + strings.Join(names, ", ") + ", " + strings.Join(key, ", ") + " FROM " + q.from + where +
 		"\n    ORDER BY " + orderBy(keys, "") + fmt.Sprintf("\n    LIMIT %d\n)", s.Limit+1) +
 		"\nSELECT " + strings.Join(shown, ", ") + "\nFROM found AS t LEFT JOIN texts AS x\n" +
-		"    ON x.account_id = t.account_id AND x.region_name = t.region_name AND x.text_dt = t.text_dt AND x.text_hash = t.text_hash\n" +
+		"    ON " + textOf(q.numbered, "x", "t") + "\n" +
 		"ORDER BY " + orderBy(keys, "t.")
 	rows, err := d.rows(ctx, statement{text, args}, columns)
 	if err != nil {
