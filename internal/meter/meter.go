@@ -91,7 +91,9 @@ func ReportOf(ctx context.Context, from Rows, limits *limit.Limits, m limit.Mome
 	return meter.Report(habits), nil
 }
 
-// files are the rows of a lake's own files.
+// Files are the rows of a lake's own files.
+func Files(l *lake.Lake) Rows { return files{l} }
+
 type files struct{ lake *lake.Lake }
 
 func (f files) Usage(ctx context.Context, of limit.Days, do func(*limit.Usage)) error {
