@@ -237,9 +237,12 @@ func TestMutatedRecords(t *testing.T) {
 		if r.code != 0 {
 			t.Errorf("%v: exit %d\n%.1000s", args, r.code, r.stderr)
 		}
-		inert(t, strings.Join(args, " "), r.stdout+r.stderr)
+		inert(t, strings.Join(args, " "), r.stderr)
+		if !slices.Contains(args, "csv") { // in a pipe it is data as it is
+			inert(t, strings.Join(args, " "), r.stdout)
+		}
 	}
-	page := run(t, nil, "report", "overview", "--lake", dir, "--from", "2026-05-01", "--to", "2026-05-12", "--output", "html").mustEnd(t, 0)
+	page := run(t, nil, "report", "usage", "--by", "person,role_name,work_group_name,database_name", "--limit", "0", "--lake", dir, "--from", "2026-05-01", "--to", "2026-05-12", "--output", "html").mustEnd(t, 0)
 	tree, err := html.Parse(strings.NewReader(page.stdout))
 	if err != nil {
 		t.Fatal(err)
@@ -257,8 +260,8 @@ func TestMutatedRecords(t *testing.T) {
 			}
 		}
 	}
-	if !strings.Contains(page.stdout, "evil") {
-		t.Error("the page shows none of the hostile texts")
+	if !strings.Contains(page.stdout, "HYPERLINK") && !strings.Contains(page.stdout, "onerror") && !strings.Contains(page.stdout, "u202e") {
+		t.Errorf("the page shows none of the hostile texts: %.3000s", page.stdout)
 	}
 }
 
@@ -297,7 +300,7 @@ func accounted(t *testing.T, dir string, whole map[string]bool, written int64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var files, kept, records int64
+	var files, kept, records, pieces int64
 	for f, err := range ledger.New(l).All(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
@@ -322,12 +325,13 @@ func accounted(t *testing.T, dir string, whole map[string]bool, written int64) {
 			t.Errorf("%q: %d dropped, for the reasons %s", f.Key, f.Dropped, f.DroppedReasons)
 		}
 		if whole[filepath.Base(f.Key)] {
-			records += f.Records + f.Undecodable
+			records, pieces = records+f.Records, pieces+f.Undecodable
 			delete(whole, filepath.Base(f.Key))
 		}
 	}
-	if records != written || len(whole) > 0 {
-		t.Errorf("of %d records in files that are JSON %d were seen, and %d files were not read", written, records, len(whole))
+	// What is too deep to be a record is told in one piece or several.
+	if records > written || written > records+pieces || pieces > written/2 || len(whole) > 0 {
+		t.Errorf("of %d records in files that are JSON %d were seen and %d pieces that are none, and %d files were not read", written, records, pieces, len(whole))
 	}
 	if kept == 0 || files < 10 {
 		t.Errorf("%d files, %d records kept", files, kept)
@@ -348,8 +352,9 @@ func inert(t *testing.T, what, text string) {
 	}
 }
 
-// markup is what begins an element in HTML, which Markdown lets through.
-var markup = regexp.MustCompile(`<[A-Za-z/!]`)
+// markup is what begins an element in HTML, which Markdown lets through where
+// it does not stand behind a backslash, which itself may.
+var markup = regexp.MustCompile(`(^|[^\\])(\\\\)*<[A-Za-z/!]`)
 
 // reportsAreInert writes every view in every format.
 func reportsAreInert(t *testing.T, dir string) {
@@ -407,6 +412,7 @@ func reportsAreInert(t *testing.T, dir string) {
 					}
 				}
 			case format.JSON, format.JSONL:
+				inert(t, what, b.String())
 				for d := json.NewDecoder(&b); d.More(); {
 					var any any
 					if err := d.Decode(&any); err != nil {
