@@ -195,7 +195,7 @@ func TestHoldRowsFollowsTheLake(t *testing.T) {
 		t.Errorf("%d old and %d new executions of %d", old, recent, len(l.executions))
 	}
 
-	// A text is forgotten, and with it the day's executions of it.
+	// A text is forgotten.
 	const secret = "Über = '100%_7'"
 	if n := count(1, "held_texts", "contains(query_string, "+quote(secret)+")"); n != 1 {
 		t.Fatalf("the text is held %d times", n)
