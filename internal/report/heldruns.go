@@ -22,11 +22,12 @@ import (
 //	held_texts         the different texts, numbered
 //	held_people        since when each human is known, by team
 //	held_accesses      the first access of each to a database, likewise
+//	held_touches       when each first and last touched a table, by day
 //	held_files         of which files of the lake each day's rows were made
 //	held_version       what the file holds, and how
 //
-// Findings ask who did something for the first time ever, and that is not
-// looked for in all rows.
+// Findings ask who did something for the first time ever, and unused tables are
+// those that nobody read: that is not looked for in all rows.
 //
 // Rows take ten times what the roll-ups take, and a file is replaced whole. So
 // there are two: one of the last weeks, which follows the lake, and one of the
@@ -66,6 +67,14 @@ var heldFirsts = []struct{ name, sql string }{
     min_by(query_execution_id, {'at': submission_date_time, 'id': query_execution_id}) AS query_execution_id
 FROM (SELECT *, unnest(databases_accessed) AS database_accessed FROM held.query_executions WHERE statement_type = 'DML' AND query_execution_id IS NOT NULL) AS accesses
 GROUP BY account_id, region_name, database_accessed, person, person_kind, team, state, probe, own`},
+	{"held_touches", `SELECT dt, table_name, account_id, region_name, person, person_kind, team, written, drops, probe, own,
+    min(submission_date_time) AS first_touch, max(submission_date_time) AS last_touch
+FROM (
+    SELECT *, coalesce(contains(tables_written, table_name), false) AS written,
+        coalesce(substatement_type, '') IN ('DROP_TABLE', 'DROP_VIEW') AND state = 'SUCCEEDED' AS drops
+    FROM (SELECT *, unnest(tables_accessed) AS table_name FROM held.query_executions WHERE gap IS DISTINCT FROM 'not_started') AS touched
+) AS touches
+GROUP BY dt, table_name, account_id, region_name, person, person_kind, team, written, drops, probe, own ORDER BY dt`},
 }
 
 // heldRowsVersion is what a file of rows has to say of itself.
