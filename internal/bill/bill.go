@@ -142,8 +142,10 @@ type Bill struct {
 	Usage map[Key]*Amount
 
 	// Adjustments are what is charged or given back for Athena and is no
-	// usage, by the export's own word: Tax, Credit, Refund, ...
-	Adjustments map[string]Fixed
+	// usage. Their Kind is the export's own word: Tax, Credit, Refund, ...;
+	// their Date that on which they begin, which of a tax is mostly the first
+	// of the month, or zero where the line does not tell.
+	Adjustments map[Key]Fixed
 
 	Currency string
 	From, To athenatrail.Date // the days of the export, of whatever service; To is exclusive
@@ -153,10 +155,12 @@ type Bill struct {
 	Wrong    int64            // lines of Athena that could not be read
 	Problems []string         // the first of them
 	Types    map[string]bool  // usage types of Athena that are not known
+
+	adjusted map[string]bool // the words of Adjustments
 }
 
 func newBill() *Bill {
-	return &Bill{Usage: map[Key]*Amount{}, Adjustments: map[string]Fixed{}, Types: map[string]bool{}}
+	return &Bill{Usage: map[Key]*Amount{}, Adjustments: map[Key]Fixed{}, adjusted: map[string]bool{}, Types: map[string]bool{}}
 }
 
 // Total is what the export charges for Athena in all: its lines on the
@@ -221,13 +225,19 @@ func (b *Bill) add(l *line) error {
 		return fmt.Errorf("the bill has lines in %s and in %s: want one currency", clip(b.Currency), clip(l.currency))
 	}
 	if !isUsage(l.lineType) {
-		sum := b.Adjustments[l.lineType]
+		k := Key{Account: orUnknown(l.account), Region: orUnknown(l.region), Kind: clip(l.lineType)}
+		if !l.start.IsZero() {
+			k.Date = athenatrail.DateOf(l.start)
+		}
+		if len(b.adjusted) >= maxTypes && !b.adjusted[k.Kind] {
+			k.Kind = "Other"
+		}
+		b.adjusted[k.Kind] = true
+		sum := b.Adjustments[k]
 		if err := add(&sum, l.cost); err != nil {
 			return err
 		}
-		if len(b.Adjustments) < maxTypes {
-			b.Adjustments[l.lineType] = sum
-		}
+		b.Adjustments[k] = sum
 		return nil
 	}
 	if l.start.IsZero() {

@@ -47,6 +47,7 @@ func (d *DB) Report(ctx context.Context, view string, p Params) (*format.Result,
 
 // answer runs a view's statement.
 func (d *DB) answer(ctx context.Context, v View, p Params, columns []format.Column) ([][]any, error) {
+	p.billed = d.billed
 	s, err := render(v, p, d.zone, d.in, d.held)
 	if err != nil {
 		return nil, err

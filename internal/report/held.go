@@ -116,9 +116,21 @@ func replaceHeld(file string, kept bool, fill func(next string) error) error {
 		err = fill(next.Name())
 	}
 	if err == nil {
+		err = syncFile(next.Name()) // DuckDB would find only later that a part is missing
+	}
+	if err == nil {
 		err = os.Rename(next.Name(), file)
 	}
 	return err
+}
+
+// syncFile puts a file on disk.
+func syncFile(name string) error {
+	f, err := os.OpenFile(name, os.O_RDWR, 0) // Windows syncs nothing that is opened to read
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }
 
 func copyFrom(to *os.File, file string) error {

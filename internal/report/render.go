@@ -95,6 +95,11 @@ type page struct {
 	in         dialect
 	rule       string // of findings, the only one; empty: all
 
+	// Billed says that there may be bills of whole UTC days of the window, which
+	// begin and end with the DATE literals.
+	Billed                 bool
+	FirstBilled, EndBilled string
+
 	Daily     bool     // rows have the day dt; there is no window
 	DailyKeys []string // of a daily view, dt among them
 }
@@ -227,6 +232,9 @@ func render(v View, p Params, zone *time.Location, in dialect, held bool) (state
 	pg.FirstDay, pg.LastDay = date(since.UTC().Add(-slack)), date(p.To.UTC().Add(slack))
 	pg.FirstTextDay, pg.LastTextDay = date(since.UTC().Add(-2*slack)), date(p.To.UTC().Add(2*slack))
 
+	first, end := wholeUTCDays(p.From, p.To)
+	pg.Billed = v.Name == "overview" && p.billed && first.Before(end) && billAnswers(p.Where)
+	pg.FirstBilled, pg.EndBilled = date(first), date(end)
 	pg.ByUnit = pg.Calendar != "" && v.Name != "overview"
 	pg.Held = held && pg.Rollup && v.source != "tables"
 	if pg.Numbered = held; held && slices.Contains(pg.Extra, "text_dt") {
@@ -244,6 +252,18 @@ func render(v View, p Params, zone *time.Location, in dialect, held bool) (state
 		return statement{}, fmt.Errorf("write the view's SQL: %w", err)
 	}
 	return statement{b.String(), pg.args}, nil
+}
+
+// wholeUTCDays returns the first and the end of the UTC days that lie in
+// [from, to) as a whole.
+func wholeUTCDays(from, to time.Time) (first, end time.Time) {
+	const day = 24 * time.Hour
+	return from.UTC().Add(day - 1).Truncate(day), to.UTC().Truncate(day)
+}
+
+// billAnswers reports whether a bill can be cut by the conditions.
+func billAnswers(where []Condition) bool {
+	return !slices.ContainsFunc(where, func(c Condition) bool { return c.Column != account.Name && c.Column != region.Name })
 }
 
 // prepare checks what was asked of a view and returns the view as it then is.

@@ -54,6 +54,10 @@ type DB struct {
 	zone *time.Location
 	temp string // empty where another engine reads
 	held bool   // roll-ups and rows are held
+
+	// billed says that bills are kept in the lake. What another engine reads is
+	// not looked into for it: there the overview has no bill.
+	billed bool
 }
 
 // Open opens the lake in a folder. Tables without files are empty, so a folder
@@ -86,6 +90,9 @@ func start(ctx context.Context, lake string, o Options) (*DB, error) {
 	var statements []string
 	if err == nil {
 		statements, err = viewStatements(d.at, func(t table) (bool, bool, error) { return t.present(lake) })
+	}
+	if err == nil {
+		d.billed, _, err = tableNamed("bill").present(lake)
 	}
 	if err != nil {
 		d.Close()

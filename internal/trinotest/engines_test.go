@@ -47,6 +47,17 @@ func TestEngines(t *testing.T) {
 	}
 	s3 := s3test.Start(t)
 	server := trinotest.Start(t, s3)
+	db, err := engine.Trino{URL: server.URL, Catalog: trinotest.Catalog, Schema: "athenatrail", Source: "test"}.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	t.Run("unload", func(t *testing.T) { unloads(t, db, s3) })
+	t.Run("lake", func(t *testing.T) { overLake(t, db, s3, server) })
+}
+
+// overLake asks everything of the demo's lake.
+func overLake(t *testing.T, db *sql.DB, s3 *s3test.Server, server *trinotest.Server) {
 	lake := filepath.Join(t.TempDir(), "lake")
 	run(t, "demo", "--no-serve", "--quiet", "--events", "150", "--lake", lake)
 	bucket := s3.Bucket(t)
@@ -55,13 +66,7 @@ func TestEngines(t *testing.T) {
 	settings := fmt.Sprintf("{database: athenatrail, catalog: %s, trino_url: %q}", trinotest.Catalog, server.URL)
 	t.Setenv("ATHENATRAIL_ENGINE", settings)
 	script, _ := run(t, "ddl", "trino", "--lake", lake, "--location", "s3://"+bucket, "--catalog", trinotest.Catalog, "--compat")
-	db, err := engine.Trino{URL: server.URL, Catalog: trinotest.Catalog, Schema: "athenatrail", Source: "test"}.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
 	define(t, db, script)
-
 	t.Run("definitions", func(t *testing.T) { definitions(t, db, lake) })
 	t.Run("views", func(t *testing.T) {
 		for _, v := range report.Views() {
@@ -290,18 +295,10 @@ func wrong(t *testing.T, lake string) {
 // athena asks by the Athena API, which hands the SQL to Trino.
 func athena(t *testing.T, db *sql.DB, lake string) {
 	var started []athenaapitest.Statement
-	api, err := athenaapitest.Start(athenaapitest.Config{
-		Lookup: func(string, string, string) (athenaapitest.Execution, bool) { return athenaapitest.Execution{}, false },
-		Run: func(ctx context.Context, s athenaapitest.Statement) (athenaapitest.Result, error) {
-			started = append(started, s)
-			return ask(ctx, db, s.SQL)
-		},
-		Keys: []athenaapitest.Key{{ID: "AKIDEXAMPLE", Secret: "secret", Account: "111122223333", ARN: "arn:aws:iam::111122223333:user/reports"}},
+	api := startAthena(t, func(ctx context.Context, s athenaapitest.Statement) (athenaapitest.Result, error) {
+		started = append(started, s)
+		return ask(ctx, db, s.SQL)
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer api.Close()
 	for name, value := range map[string]string{
 		"AWS_ENDPOINT_URL": api.URL, "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "eu-west-1",
 		"ATHENATRAIL_ENGINE": "{database: athenatrail, output_location: 's3://results/x/', result_reuse: 1h}",

@@ -98,7 +98,7 @@ func settings(folder, dir, port string, s3 *s3test.Server, bucket string) error 
 		"log.properties": {"io.trino=WARN", "io.airlift=WARN", "org=ERROR"},
 		"catalog/" + Catalog + ".properties": {
 			"connector.name=hive", "hive.metastore=file", "hive.metastore.catalog.dir=s3://" + bucket + "/metastore", "hive.metastore.disable-location-checks=true",
-			"hive.security=allow-all", "hive.partition-projection-enabled=true", "hive.ignore-absent-partitions=true",
+			"hive.security=allow-all", "hive.non-managed-table-writes-enabled=true", "hive.partition-projection-enabled=true", "hive.ignore-absent-partitions=true",
 			"fs.hadoop.enabled=false", "fs.native-s3.enabled=true", "s3.endpoint=" + s3.Endpoint, "s3.region=" + s3.Region, "s3.path-style-access=true",
 			"s3.aws-access-key=" + s3.AccessKey, "s3.aws-secret-key=" + s3.SecretKey,
 		},

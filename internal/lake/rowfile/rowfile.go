@@ -21,7 +21,6 @@ import (
 	"unsafe"
 
 	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/compress/zstd"
 )
 
 const (
@@ -49,15 +48,6 @@ const (
 	// lookup in a hundred of an id that is not there reads the file in vain.
 	bloomBits = 10
 )
-
-// codec is shared: it keeps its encoders' buffers for the next file.
-// SpeedFastest writes events in two thirds of SpeedDefault's time, into files
-// of the same size.
-var codec = &zstd.Codec{Level: zstd.SpeedFastest}
-
-// smallCodec is that of files which are to be small: it takes two to three
-// times as long to write, and as long to read.
-var smallCodec = &zstd.Codec{Level: zstd.SpeedBetterCompression}
 
 // A Format says how the rows of T lie in a file, by names of columns. The zero
 // value stores every string plainly.
@@ -100,11 +90,11 @@ func (f *Format[T]) Small() *Format[T] {
 	return f.small
 }
 
-func (f *Format[T]) codec() *zstd.Codec {
+func (f *Format[T]) codec() *codec {
 	if f.isSmall {
 		return smallCodec
 	}
-	return codec
+	return fastCodec
 }
 
 func (f *Format[T]) prepare() {
@@ -197,7 +187,8 @@ type Writer[T any] struct {
 }
 
 // NewWriter returns a Writer of a file that goes to out. Each metadata is a
-// key and its value.
+// key and its value. Every file has an encoder of its own: one that parquet-go
+// 0.32 has reset gives other bytes than a new one.
 func (f *Format[T]) NewWriter(out io.Writer, metadata ...[2]string) *Writer[T] {
 	f.prepare()
 	options := slices.Clone(f.options)
