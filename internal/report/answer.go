@@ -82,7 +82,11 @@ func blankComparisons(r *format.Result, rows [][]any, p Params) {
 
 // rows runs a view's statement and returns its cells by the columns' kinds.
 func (d *DB) rows(ctx context.Context, s statement, columns []format.Column) ([][]any, error) {
-	rows, err := d.query(ctx, s.sql, s.args...)
+	return rowsOf(ctx, d.query, s, columns)
+}
+
+func rowsOf(ctx context.Context, run runner, s statement, columns []format.Column) ([][]any, error) {
+	rows, err := run(ctx, s.sql, s.args...)
 	if err != nil {
 		return nil, oneLine(err)
 	}

@@ -2,9 +2,10 @@ package report
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -17,21 +18,40 @@ import (
 //	query_executions   and its text_id, the number of its text
 //	sessions
 //	table_rollup       without what no view has
+//	held_calls         of activity, what the page's Calls are
 //	held_texts         the different texts, numbered
+//	held_people        since when each human is known, by team
+//	held_accesses      the first access of each to a database, likewise
+//	held_touches       when each first and last touched a table, by day
 //	held_files         of which files of the lake each day's rows were made
 //	held_version       what the file holds, and how
+//
+// Findings ask who did something for the first time ever, and unused tables are
+// those that nobody read: that is not looked for in all rows.
 //
 // Rows take ten times what the roll-ups take, and a file is replaced whole. So
 // there are two: one of the last weeks, which follows the lake, and one of the
 // days before, which changes once a week.
 
-// heldRows are the tables whose rows are held.
-var heldRows = []string{"query_executions", "sessions", "table_rollup"}
+// A heldTable is a table whose rows are held.
+type heldTable struct {
+	table string
+	as    string // what it is called where it is held
+	where string // which of its rows
+}
 
-// heldRowColumns returns which columns of a table are held.
-func heldRowColumns(name string) (names []string) {
-	for _, c := range tableNamed(name).columns {
-		if name == "table_rollup" && (strings.HasPrefix(c.name, "latency_") || c.name == "max_scanned_bytes" || c.name == "total_ms") {
+var heldRows = []heldTable{
+	{"query_executions", "query_executions", "true"},
+	{"sessions", "sessions", "true"},
+	{"table_rollup", "table_rollup", "true"},
+	{"activity", "held_calls", "(error_code IS NOT NULL OR " + isExecutor + " OR event_name IN ('CreateNotebook', 'ImportNotebook', 'UpdateNotebookMetadata', 'ExportNotebook'," +
+		" 'DeleteNotebook', 'UpdateNotebook', 'CreatePresignedNotebookUrl', 'GetSessionEndpoint', 'StartCalculationExecution'))"},
+}
+
+// columns returns which of the table's columns are held.
+func (h heldTable) columns() (names []string) {
+	for _, c := range tableNamed(h.table).columns {
+		if h.table == "table_rollup" && (strings.HasPrefix(c.name, "latency_") || c.name == "max_scanned_bytes" || c.name == "total_ms") {
 			continue
 		}
 		names = append(names, c.name)
@@ -39,11 +59,29 @@ func heldRowColumns(name string) (names []string) {
 	return names
 }
 
+// heldFirsts are made of a file's rows whenever they change. They have the
+// columns that roles' rules and rankings are about.
+var heldFirsts = []struct{ name, sql string }{
+	{"held_people", "SELECT person, team, min(submission_date_time) AS since FROM held.query_executions WHERE person_kind = 'human' AND gap IS DISTINCT FROM 'not_started' GROUP BY person, team"},
+	{"held_accesses", `SELECT account_id, region_name, database_accessed, person, person_kind, team, state, probe, own, min(submission_date_time) AS since,
+    min_by(query_execution_id, {'at': submission_date_time, 'id': query_execution_id}) AS query_execution_id
+FROM (SELECT *, unnest(databases_accessed) AS database_accessed FROM held.query_executions WHERE statement_type = 'DML' AND query_execution_id IS NOT NULL) AS accesses
+GROUP BY account_id, region_name, database_accessed, person, person_kind, team, state, probe, own`},
+	{"held_touches", `SELECT dt, table_name, account_id, region_name, person, person_kind, team, written, drops, probe, own,
+    min(submission_date_time) AS first_touch, max(submission_date_time) AS last_touch
+FROM (
+    SELECT *, coalesce(contains(tables_written, table_name), false) AS written,
+        coalesce(substatement_type, '') IN ('DROP_TABLE', 'DROP_VIEW') AND state = 'SUCCEEDED' AS drops
+    FROM (SELECT *, unnest(tables_accessed) AS table_name FROM held.query_executions WHERE gap IS DISTINCT FROM 'not_started') AS touched
+) AS touches
+GROUP BY dt, table_name, account_id, region_name, person, person_kind, team, written, drops, probe, own ORDER BY dt`},
+}
+
 // heldRowsVersion is what a file of rows has to say of itself.
 func heldRowsVersion() string {
 	text := "rows 1"
-	for _, name := range heldRows {
-		text += " " + name + " " + strings.Join(heldRowColumns(name), " ")
+	for _, t := range heldRows {
+		text += " " + t.as + " " + strings.Join(t.columns(), " ") + " " + t.where
 	}
 	return text
 }
@@ -102,8 +140,8 @@ func Hold(ctx context.Context, lake, file string, zone *time.Location, patient b
 // it.
 func rowFiles(lake string) (map[athenatrail.Date]string, error) {
 	days := map[athenatrail.Date]string{}
-	for _, name := range heldRows {
-		files, err := tableFiles(lake, "tables/"+name+"_*")
+	for _, t := range heldRows {
+		files, err := tableFiles(lake, "tables/"+t.table+"_*")
 		if err != nil {
 			return nil, err
 		}
@@ -197,7 +235,7 @@ func holdPart(ctx context.Context, lake, file string, part heldPart, files map[a
 	defer d.Close()
 	d.db.SetMaxOpenConns(1) // temporary tables are of one connection
 	h := &holder{ctx, d.db, time.UTC}
-	if err := h.do("ATTACH %s AS held (STORAGE_VERSION 'v1.2.0')", quote(filepath.ToSlash(file))); err != nil {
+	if err := h.do("ATTACH %s AS held ", quote(filepath.ToSlash(file))); err != nil {
 		return err
 	}
 	if !kept {
@@ -220,10 +258,31 @@ func holdPart(ctx context.Context, lake, file string, part heldPart, files map[a
 		}
 		rest = rest[n:]
 	}
-	if err := h.do("DELETE FROM held.held_texts WHERE text_id NOT IN (SELECT text_id FROM held.query_executions WHERE text_id IS NOT NULL)"); err != nil {
+	gone, err := h.db.ExecContext(ctx, "DELETE FROM held.held_texts WHERE text_id NOT IN (SELECT text_id FROM held.query_executions WHERE text_id IS NOT NULL)")
+	if err != nil {
+		return oneLine(err)
+	}
+	for _, t := range heldFirsts {
+		if err := h.do("CREATE OR REPLACE TABLE held.%s AS %s", t.name, t.sql); err != nil {
+			return err
+		}
+	}
+	if err := h.all([]string{"COMMIT", "CHECKPOINT held"}); err != nil {
 		return err
 	}
-	return h.all([]string{"COMMIT", "CHECKPOINT held", "DETACH held"})
+	// DuckDB leaves what was deleted in the file until it needs the room, and a
+	// text may be gone because it was to be forgotten.
+	n, err := gone.RowsAffected()
+	if err != nil || n == 0 || !kept {
+		return errors.Join(err, h.do("DETACH held"))
+	}
+	anew := file + ".anew"
+	defer os.Remove(anew)
+	defer os.Remove(anew + ".wal")
+	if err := h.all([]string{"ATTACH " + quote(filepath.ToSlash(anew)) + " AS anew", "COPY FROM DATABASE held TO anew", "DETACH anew", "DETACH held"}); err != nil {
+		return err
+	}
+	return os.Rename(anew, file)
 }
 
 func (h *holder) createRows() error {
@@ -232,12 +291,12 @@ func (h *holder) createRows() error {
 		"CREATE TABLE held.held_files (day INTEGER, files VARCHAR)",
 		"CREATE TABLE held.held_texts (text_id BIGINT, text_hash VARCHAR, query_string VARCHAR)",
 	}
-	for _, name := range heldRows {
+	for _, t := range heldRows {
 		more := ""
-		if name == "query_executions" {
+		if t.table == "query_executions" {
 			more = ", CAST(0 AS BIGINT) AS text_id"
 		}
-		statements = append(statements, "CREATE TABLE held."+name+" AS SELECT "+strings.Join(heldRowColumns(name), ", ")+", dt"+more+" FROM "+name+" WHERE false")
+		statements = append(statements, "CREATE TABLE held."+t.as+" AS SELECT "+strings.Join(t.columns(), ", ")+", dt"+more+" FROM "+t.table+" WHERE false")
 	}
 	return h.all(statements)
 }
@@ -248,8 +307,8 @@ func (h *holder) replaceRows(days []athenatrail.Date, files map[athenatrail.Date
 	first, last := days[0].Time(), days[len(days)-1].Time()
 	within := "dt >= " + date(first) + " AND dt <= " + date(last)
 	var statements []string
-	for _, name := range heldRows {
-		statements = append(statements, "DELETE FROM held."+name+" WHERE "+within)
+	for _, t := range heldRows {
+		statements = append(statements, "DELETE FROM held."+t.as+" WHERE "+within)
 	}
 	statements = append(statements, fmt.Sprintf("DELETE FROM held.held_files WHERE day >= %d AND day <= %d", days[0], days[len(days)-1]))
 	if files[days[0]] == "" {
@@ -268,10 +327,10 @@ WHERE NOT EXISTS (SELECT 1 FROM held.held_texts AS h WHERE h.text_hash = t.text_
 FROM texts AS t JOIN held.held_texts AS h ON h.text_hash = t.text_hash AND h.query_string = t.query_string`,
 		"DROP TABLE texts",
 	)
-	for _, name := range heldRows {
-		columns := heldRowColumns(name)
-		if name != "query_executions" {
-			statements = append(statements, "INSERT INTO held."+name+" SELECT "+strings.Join(columns, ", ")+", dt FROM "+name+" WHERE "+within+" ORDER BY dt")
+	for _, t := range heldRows {
+		columns := t.columns()
+		if t.table != "query_executions" {
+			statements = append(statements, "INSERT INTO held."+t.as+" SELECT "+strings.Join(columns, ", ")+", dt FROM "+t.table+" WHERE "+within+" AND "+t.where+" ORDER BY dt")
 			continue
 		}
 		for i, c := range columns {
@@ -306,8 +365,11 @@ func (d *DB) attachRows(ctx context.Context, file string) error {
 		}
 	}
 	views := [][2]string{{"held_texts", heldUnion("held_texts")}}
-	for _, name := range heldRows {
-		views = append(views, [2]string{name, heldUnion(name)})
+	for _, t := range heldRows {
+		views = append(views, [2]string{t.as, heldUnion(t.as)})
+	}
+	for _, t := range heldFirsts {
+		views = append(views, [2]string{t.name, heldUnion(t.name)})
 	}
 	for _, v := range joinedViews { // their columns are those of the tables that they stand on
 		views = append(views, [2]string{v.name, v.sql(duckDB)})
@@ -325,11 +387,26 @@ func heldUnion(name string) string {
 	return "SELECT * FROM held_old." + name + "\nUNION ALL\nSELECT * FROM held_new." + name
 }
 
-// body returns the SELECT that reads a table of an open lake.
-func (d *DB) body(t table) (string, error) {
-	if d.held && slices.Contains(heldRows, t.name) {
-		return heldUnion(t.name), nil
+// ruleRows makes the views of held rows show what a scope lets be seen.
+func (s Scope) ruleRows(ctx context.Context, d *DB) error {
+	views := map[string]string{}
+	if s.HideSQL {
+		views["held_texts"] = "SELECT text_id, text_hash, CAST(NULL AS VARCHAR) AS query_string FROM (\n" + heldUnion("held_texts") + "\n) AS everything"
 	}
-	open, closed, err := t.present(d.at.path)
-	return t.source(d.at, open, closed), err
+	for _, t := range heldRows {
+		if body := s.restrict(tableNamed(t.table), heldUnion(t.as)); body != "" {
+			views[t.as] = body
+		}
+	}
+	if !s.Whole() {
+		for _, t := range heldFirsts {
+			views[t.name] = "SELECT * FROM (\n" + heldUnion(t.name) + "\n) AS everything WHERE " + s.condition()
+		}
+	}
+	for name, body := range views {
+		if _, err := d.db.ExecContext(ctx, "CREATE OR REPLACE VIEW "+name+" AS\n"+body); err != nil {
+			return err
+		}
+	}
+	return nil
 }

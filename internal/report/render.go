@@ -134,6 +134,20 @@ func (p *page) Argument() string {
 // Ran returns the SELECT of what ran.
 func (p *page) Ran() string { return p.in.ran(p.SQLOnly, p.Numbered) }
 
+// LastWholeDay returns the DATE literal of the first day of which not every
+// execution is known to lie before the window's end.
+func (p *page) LastWholeDay() string { return date(p.to.UTC().Add(-slack)) }
+
+// Calls returns the relation of calls that were denied or failed, or are about
+// notebooks, or were made by the code of a session: a part of activity that is
+// held, or all of it.
+func (p *page) Calls() string {
+	if p.Numbered {
+		return "held_calls"
+	}
+	return "activity"
+}
+
 // TextKey returns the columns by which executions have their SQL.
 func (p *page) TextKey() []string { return textKey(p.Numbered) }
 

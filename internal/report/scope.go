@@ -90,17 +90,16 @@ func (s Scope) rule(ctx context.Context, d *DB) error {
 		return nil
 	}
 	for _, t := range tables {
-		body, err := d.body(t)
-		if body = s.restrict(t, body); err == nil && body != "" {
+		open, closed, err := t.present(d.at.path)
+		if body := s.restrict(t, t.source(d.at, open, closed)); err == nil && body != "" {
 			_, err = d.db.ExecContext(ctx, "CREATE OR REPLACE VIEW "+t.name+" AS\n"+body)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	if d.held && s.HideSQL {
-		_, err := d.db.ExecContext(ctx, "CREATE OR REPLACE VIEW held_texts AS\nSELECT text_id, text_hash, CAST(NULL AS VARCHAR) AS query_string FROM (\n"+heldUnion("held_texts")+"\n) AS everything")
-		if err != nil {
+	if d.held {
+		if err := s.ruleRows(ctx, d); err != nil {
 			return err
 		}
 	}

@@ -77,6 +77,16 @@ SELECT account_id, region_name, CAST(dt AS VARCHAR) AS text_dt, text_hash, query
 {{- end}}
 
 {{- /*
+window_texts: texts, and where they are held those alone that ran in the window.
+*/ -}}
+{{define "window_texts" -}}
+{{template "texts" .}}
+{{- if .Numbered}}
+        AND text_id IN (SELECT text_id FROM query_executions WHERE dt >= {{.FirstDay}} AND dt <= {{.LastDay}})
+{{- end}}
+{{- end}}
+
+{{- /*
 weighed: the rows of base as usage counts them.
 */ -}}
 {{define "weighed" -}}

@@ -13,7 +13,7 @@ WITH federated AS (
         AND t.database_accessed NOT LIKE 'awsdatacatalog.%' AND e.query_execution_id IS NOT NULL
 ),
 whole AS (
-    {{template "texts" .}} AND query_string NOT LIKE '%?%'
+    {{template "window_texts" .}} AND query_string NOT LIKE '%?%'
 ),
 runs AS (
     SELECT e.account_id, e.region_name, e.work_group_name, e.catalog_name, e.database_name, e.text_hash, e.query_execution_id, e.person, e.team,

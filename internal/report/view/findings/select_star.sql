@@ -5,7 +5,7 @@ WITH texts AS (
     SELECT {{join .TextKey}},
         lower(trim(replace(replace(replace(query_string, chr(10), ' '), chr(13), ' '), '  ', ' '))) AS query_string
     FROM (
-        {{template "texts" .}}
+        {{template "window_texts" .}}
     ) AS t
 ),
 stars AS (

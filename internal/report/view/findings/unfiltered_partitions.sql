@@ -20,7 +20,7 @@ partitioned AS (
 texts AS (
     SELECT {{join .TextKey}}, lower(query_string) AS query_string
     FROM (
-        {{template "texts" .}}
+        {{template "window_texts" .}}
     ) AS t
     WHERE query_string IS NOT NULL
 ),
