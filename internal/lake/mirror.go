@@ -26,7 +26,7 @@ const (
 )
 
 // mirrored are the prefixes that a mirror holds: what reports read.
-var mirrored = []string{manifestKey, "tables/", "facts/catalog/", "facts/limit_actions/", "facts/notices/", "facts/reference/", textsPrefix, "_ledger/"}
+var mirrored = []string{manifestKey, "tables/", "facts/bill/", "facts/catalog/", "facts/limit_actions/", "facts/notices/", "facts/reference/", textsPrefix, "_ledger/"}
 
 // textsPrefix holds the SQL. Reading it is a permission of its own, and who
 // lacks it gets all reports without it.

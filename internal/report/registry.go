@@ -175,7 +175,7 @@ func makeViews() []View {
 		{
 			Name: "overview", Summary: "one screen: what was spent, by whom, on what, day by day, and what is missing",
 			Columns: columns(
-				format.Column{Name: format.Section, Kind: format.Text, Help: "total, attribution, people, teams, databases, days, gaps, not_priced, left_out_of_rankings"},
+				format.Column{Name: format.Section, Kind: format.Text, Help: "total, bill (of the days of which one is kept), attribution, people, teams, databases, days, gaps, not_priced, left_out_of_rankings"},
 				format.Column{Name: "name", Title: " ", Kind: format.Text}, executions, failed, notStarted, sessions, people, scanned, wide(billed), wide(dpuTime), cost, currency, share,
 				wide(costBefore), change, coverage, wide(unnamed)),
 			source: "query_executions", rollup: true, before: true, calendar: byDay, Limit: 5,

@@ -98,6 +98,11 @@ func (s Scope) rule(ctx context.Context, d *DB) error {
 			return err
 		}
 	}
+	if d.held {
+		if err := s.ruleRows(ctx, d); err != nil {
+			return err
+		}
+	}
 	if d.held && !s.Whole() {
 		_, err := d.db.ExecContext(ctx, "CREATE OR REPLACE VIEW usage_keys AS\nSELECT * FROM held.usage_keys WHERE "+s.condition())
 		return err

@@ -195,12 +195,14 @@ func (s *lakes) watch(ctx context.Context, every time.Duration, log *slog.Logger
 	defer tick.Stop()
 	last := time.Time{}
 	for {
-		// A copy of S3 costs requests: it is brought up to date less often.
+		// A copy of S3 costs requests: it is brought up to date less often,
+		// unless that failed, when there may be none to show.
 		if s.o.Refresh != nil && s.o.Engine == nil && time.Since(last) > max(every, time.Minute) {
-			if err := s.o.Refresh(ctx); err != nil && ctx.Err() == nil {
+			if err := s.o.Refresh(ctx); err == nil {
+				last = time.Now()
+			} else if ctx.Err() == nil {
 				log.Warn("bring the copy of the lake up to date", "error", err)
 			}
-			last = time.Now()
 		}
 		if s.look(ctx) {
 			changed()
@@ -489,7 +491,7 @@ func isDone(a *answer) bool {
 var watched = []struct {
 	dir   string
 	depth int
-}{{"tables", 2}, {"facts/query_texts", 1}, {"facts/catalog", 1}, {"_ledger/v1/source", 0}, {"_ledger/v1/dirty", 2}, {"manifest.json", 0}}
+}{{"tables", 2}, {"facts/query_texts", 1}, {"facts/catalog", 1}, {"facts/bill", 1}, {"_ledger/v1/source", 0}, {"_ledger/v1/dirty", 2}, {"manifest.json", 0}}
 
 // versionOf returns a text that changes when a lake's files do.
 func versionOf(dir string) string {

@@ -57,7 +57,7 @@ type panel struct {
 	Main bool
 
 	Half  bool // it stands beside another where there is room
-	Spare bool // it is left out where it has no rows
+	IfAny bool // it is left out where it has no rows
 
 	// Subject is what the column subject is called.
 	Subject string
@@ -91,6 +91,7 @@ var pages = []page{
 		Path: "/", Title: "Overview", Nav: true, Lead: "Who uses Athena, for what, at what cost, and what changed.",
 		Panes: []panel{
 			{ID: "total", Title: "In all", Kind: tiles, View: "overview", Section: "total", Columns: []string{"cost", "executions", "data_scanned_bytes", "people", "failed", "not_started", "sessions", "unattributed_cost", "coverage_percent"}},
+			{ID: "bill", Title: "Against the bill", Note: "on whole UTC days of which a bill is kept", View: "overview", Section: "bill", Columns: []string{"name", "cost", "cost_share_percent"}, IfAny: true},
 			{ID: "days", Title: "Cost by day and team", Kind: stack, View: "usage", By: []string{"day", "team"}, X: "day", Y: "team", Bar: "cost"},
 			{ID: "people", Title: "Who costs most", View: "users", Limit: 8, Columns: []string{"person", "team", "executions", "data_scanned_bytes", "cost", "cost_change_percent"}, Bar: "cost", Keys: []string{"person", "person_kind"}, Trend: "person"},
 			{ID: "changes", Title: "What changed", Note: "against the period before", View: "changes", Limit: 8, Half: true, Columns: []string{"name", "dimension", "cost", "cost_before", "cost_difference"}},
@@ -226,11 +227,11 @@ var pages = []page{
 		Path: "/health", Title: "Health", Nav: true, Whole: true, Lead: "What was read, up to when, and what is missing.",
 		Panes: []panel{
 			{ID: "sources", Title: "Sources", View: health.HealthView, Section: "source", Columns: []string{"subject", "note"}, Subject: "source"},
-			{ID: "todo", Title: "To do", View: health.HealthView, Section: "to do", Columns: []string{"subject", "note"}, Subject: "what", Spare: true},
-			{ID: "problems", Title: "Log files with something wrong", View: health.HealthView, Section: "problems", Columns: []string{"subject", "note"}, Subject: "log file", Spare: true},
+			{ID: "todo", Title: "To do", View: health.HealthView, Section: "to do", Columns: []string{"subject", "note"}, Subject: "what", IfAny: true},
+			{ID: "problems", Title: "Log files with something wrong", View: health.HealthView, Section: "problems", Columns: []string{"subject", "note"}, Subject: "log file", IfAny: true},
 			{ID: "days", Title: "Delivered, day by day", Note: "a day without log files may be a quiet one; athenatrail verify looks at hours and at Athena's own lists", Kind: strip, View: health.DeliveriesView, Bar: "log_files"},
 			{ID: "files", Title: "What was read", View: health.HealthView, Section: "log files", Columns: []string{"subject", "log_files", "size_bytes", "records", "candidates", "kept", "dropped", "undecodable", "duplicates", "note"}, Subject: "account and region"},
-			{ID: "asked", Title: "Asked of CloudTrail's history", View: health.HealthView, Section: "asked of CloudTrail", Columns: []string{"subject", "note"}, Subject: "account and region", Spare: true},
+			{ID: "asked", Title: "Asked of CloudTrail's history", View: health.HealthView, Section: "asked of CloudTrail", Columns: []string{"subject", "note"}, Subject: "account and region", IfAny: true},
 			{ID: "gaps", Title: "What is missing of executions", View: health.HealthView, Section: "gaps", Half: true, Columns: []string{"subject", "executions", "note"}, Subject: "gap"},
 			{ID: "persons", Title: "How people are known", View: health.HealthView, Section: "persons by", Half: true, Columns: []string{"subject", "executions", "note"}, Subject: "rung"},
 		},

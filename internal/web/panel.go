@@ -64,11 +64,8 @@ type downloadView struct{ Title, Href string }
 
 // show answers the panels of a page side by side. One that fails says so and
 // the others stand.
-func (s *Server) show(ctx context.Context, q *question, p *page) (views []panelView) {
-	defer func() {
-		views = slices.DeleteFunc(views, func(v panelView) bool { return v.Spare && v.Empty != "" })
-	}()
-	views = make([]panelView, len(p.Panes))
+func (s *Server) show(ctx context.Context, q *question, p *page) []panelView {
+	views := make([]panelView, len(p.Panes))
 	var group errgroup.Group
 	for i := range p.Panes {
 		group.Go(func() error {
@@ -77,7 +74,7 @@ func (s *Server) show(ctx context.Context, q *question, p *page) (views []panelV
 		})
 	}
 	group.Wait()
-	return views
+	return slices.DeleteFunc(views, func(v panelView) bool { return v.IfAny && v.Empty != "" })
 }
 
 func (s *Server) panel(ctx context.Context, q *question, pg *page, p *panel) (v panelView) {

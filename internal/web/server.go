@@ -19,49 +19,66 @@ import (
 	"github.com/athenatrail/athenatrail/internal/report"
 )
 
+// An endpoint is a pattern of [http.ServeMux] and what answers it.
+type endpoint struct {
+	pattern string
+	handler http.Handler
+}
+
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
+	for _, e := range s.endpoints() {
+		mux.Handle(e.pattern, e.handler)
+	}
+	return s.guard(mux)
+}
+
+// endpoints are all that the dashboard answers. Those in as know who asks; the
+// others say nothing of a lake.
+func (s *Server) endpoints() []endpoint {
+	var list []endpoint
 	for i := range pages {
 		p := &pages[i]
 		pattern := "GET " + p.Path
 		if p.Path == "/" {
 			pattern = "GET /{$}"
 		}
-		mux.Handle(pattern, s.as(func(w http.ResponseWriter, r *http.Request, who *principal) { s.page(w, r, who, p) }))
+		list = append(list, endpoint{pattern, s.as(func(w http.ResponseWriter, r *http.Request, who *principal) { s.page(w, r, who, p) })})
 	}
-	mux.Handle("GET /query", s.as(s.one))
-	mux.Handle("GET /api/v1/views/{view}", s.as(s.apiView))
-	mux.Handle("GET /api/v1/queries", s.as(s.apiQueries))
-	mux.Handle("GET /api/v1/queries/{id}", s.as(s.apiQuery))
-	mux.Handle("GET /api/v1/openapi.json", s.as(s.apiDocument))
-	mux.Handle("GET /api/v1/", s.as(func(w http.ResponseWriter, r *http.Request, _ *principal) {
-		s.fail(w, r, http.StatusNotFound, "there is no "+r.URL.Path+" here: /api/v1/openapi.json describes what there is")
-	}))
-	mux.Handle("GET /metrics", s.as(func(w http.ResponseWriter, r *http.Request, who *principal) {
-		if !who.whole() {
-			s.fail(w, r, http.StatusForbidden, "your role may not read this")
-			return
-		}
-		snap := s.lake.acquire(r.Context())
-		s.metrics.lake(snap)
-		s.lake.release(snap)
-		s.metrics.handler().ServeHTTP(w, r)
-	}))
-	mux.HandleFunc("GET /healthz", s.healthz)
-	mux.HandleFunc("GET /asset/", s.asset)
-	mux.HandleFunc("GET /login", s.loginPage)
-	mux.HandleFunc("POST /login", s.login)
-	mux.HandleFunc("GET /login/oidc", s.toProvider)
-	mux.HandleFunc("GET "+CallbackPath, s.fromProvider)
-	mux.HandleFunc("POST /logout", s.logout)
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			s.fail(w, r, http.StatusMethodNotAllowed, "nothing here takes "+r.Method)
-			return
-		}
-		s.fail(w, r, http.StatusNotFound, "there is no such page")
-	})
-	return s.guard(mux)
+	return append(list,
+		endpoint{"GET /query", s.as(s.one)},
+		endpoint{"GET /api/v1/views/{view}", s.as(s.apiView)},
+		endpoint{"GET /api/v1/queries", s.as(s.apiQueries)},
+		endpoint{"GET /api/v1/queries/{id}", s.as(s.apiQuery)},
+		endpoint{"GET /api/v1/openapi.json", s.as(s.apiDocument)},
+		endpoint{"GET /api/v1/", s.as(func(w http.ResponseWriter, r *http.Request, _ *principal) {
+			s.fail(w, r, http.StatusNotFound, "there is no "+r.URL.Path+" here: /api/v1/openapi.json describes what there is")
+		})},
+		endpoint{"GET /metrics", s.as(func(w http.ResponseWriter, r *http.Request, who *principal) {
+			if !who.whole() {
+				s.fail(w, r, http.StatusForbidden, "your role may not read this")
+				return
+			}
+			snap := s.lake.acquire(r.Context())
+			s.metrics.lake(snap)
+			s.lake.release(snap)
+			s.metrics.handler().ServeHTTP(w, r)
+		})},
+		endpoint{"GET /healthz", http.HandlerFunc(s.healthz)},
+		endpoint{"GET /asset/", http.HandlerFunc(s.asset)},
+		endpoint{"GET /login", http.HandlerFunc(s.loginPage)},
+		endpoint{"POST /login", http.HandlerFunc(s.login)},
+		endpoint{"GET /login/oidc", http.HandlerFunc(s.toProvider)},
+		endpoint{"GET " + CallbackPath, http.HandlerFunc(s.fromProvider)},
+		endpoint{"POST /logout", http.HandlerFunc(s.logout)},
+		endpoint{"/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != http.MethodGet && r.Method != http.MethodHead {
+				s.fail(w, r, http.StatusMethodNotAllowed, "nothing here takes "+r.Method)
+				return
+			}
+			s.fail(w, r, http.StatusNotFound, "there is no such page")
+		})},
+	)
 }
 
 // as finds out who asks before a page is made.
