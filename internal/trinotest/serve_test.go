@@ -22,17 +22,17 @@ func serves(t *testing.T, lake string, statements func() int) {
 	here, there := dashboard(t, lake, "duckdb"), dashboard(t, lake, "athena")
 	const window = "?from=2026-10-17T00:00Z&to=2026-11-01T00:00Z"
 	for _, view := range []string{"users", "tables"} {
-		if d := cmp.Diff(rows(t, get(t, here+"/api/v1/"+view+window, 200)), rows(t, get(t, there+"/api/v1/"+view+window, 200))); d != "" {
+		if d := cmp.Diff(rows(t, get(t, here+"/api/v1/views/"+view+window, 200)), rows(t, get(t, there+"/api/v1/views/"+view+window, 200))); d != "" {
 			t.Errorf("%s of DuckDB (-), Athena (+):\n%s", view, d)
 		}
 	}
 	before := statements()
-	page := get(t, there+"/users"+window, 200)
+	page := get(t, there+"/people"+window, 200)
 	first := statements() - before
 	if first == 0 || !strings.Contains(page, "answered by Athena, and not asked again for 1h0m0s; since this server began: ") || strings.Contains(page, "could not be") {
 		t.Errorf("%d statements for\n%s", first, page)
 	}
-	if get(t, there+"/users"+window, 200); statements() != before+first {
+	if get(t, there+"/people"+window, 200); statements() != before+first {
 		t.Errorf("the page made %d statements, and then %d more", first, statements()-before-first)
 	}
 	if text := get(t, there+"/query?id=11111111-2222", 400); !strings.Contains(text, "every day of the lake") {
