@@ -53,7 +53,8 @@ type DB struct {
 	at   location
 	zone *time.Location
 	temp string // empty where another engine reads
-	held bool   // roll-ups are held
+
+	reader *heldReader // of held roll-ups; nil without
 }
 
 // Open opens the lake in a folder. Tables without files are empty, so a folder
@@ -103,6 +104,9 @@ func start(ctx context.Context, lake string, o Options) (*DB, error) {
 // Close ends the database. Results of [DB.Query] that were not read to their
 // end must not be used after it.
 func (d *DB) Close() error {
+	if d.reader != nil {
+		defer d.reader.close()
+	}
 	if d.temp == "" {
 		return d.db.Close()
 	}

@@ -67,7 +67,9 @@ func OpenScoped(ctx context.Context, lake string, o Options, s Scope) (*DB, erro
 		return nil, err
 	}
 	if o.Held != "" {
-		err = d.attach(ctx, o.Held)
+		if d.reader, err = openHeld(ctx, d.at, o, s); err != nil {
+			err = fmt.Errorf("read held roll-ups: %w", err)
+		}
 	}
 	if err == nil {
 		err = s.rule(ctx, d)
@@ -97,10 +99,6 @@ func (s Scope) rule(ctx context.Context, d *DB) error {
 		if err != nil {
 			return err
 		}
-	}
-	if d.held && !s.Whole() {
-		_, err := d.db.ExecContext(ctx, "CREATE OR REPLACE VIEW usage_keys AS\nSELECT * FROM held.usage_keys WHERE "+s.condition())
-		return err
 	}
 	return nil
 }

@@ -298,7 +298,7 @@ func (d *DB) searchRows(ctx context.Context, s Search, q searchSQL, keys []searc
 		"\nSELECT " + strings.Join(shown, ", ") + "\nFROM found AS t LEFT JOIN texts AS x\n" +
 		"    ON x.account_id = t.account_id AND x.region_name = t.region_name AND x.text_dt = t.text_dt AND x.text_hash = t.text_hash\n" +
 		"ORDER BY " + orderBy(keys, "t.")
-	rows, err := d.rows(ctx, statement{text, args}, columns)
+	rows, err := d.rows(ctx, statement{sql: text, args: args}, columns)
 	if err != nil {
 		return nil, false, err
 	}
