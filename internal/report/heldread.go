@@ -88,6 +88,10 @@ func (r *heldReader) prepare(ctx context.Context, at location, file string, s Sc
 		body = restricted
 	}
 	statements := []string{
+		// Plans are kept, and what is gathered changes below them: nothing may
+		// be left out of a plan because of the values that were there when it
+		// was made.
+		"SET disabled_optimizers = 'statistics_propagation,compressed_materialization'",
 		"ATTACH " + quote(filepath.ToSlash(file)) + " AS held (READ_ONLY)",
 		"CREATE TEMP VIEW reference AS\n" + body,
 		// What is known of accounts and work groups is read once: every change

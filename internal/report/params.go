@@ -32,9 +32,9 @@ type Params struct {
 	By    []string    // what to group by, for views that have By
 	Where []Condition // all must hold; of several = on one column, one
 
-	// Columns are the only ones that the rows are to have; nil is all. A view
-	// by day, hour or month with few of them is answered sooner where roll-ups
-	// are held.
+	// Columns are the only ones that the rows are to have; nil is all. Without
+	// percentiles a view is answered sooner, and so is one by day, hour or month
+	// with few of them where roll-ups are held.
 	Columns []string
 
 	// Sections are those of the overview that are asked for, beside the total;

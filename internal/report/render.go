@@ -155,6 +155,10 @@ func charts(v View, columns []string) bool {
 	})
 }
 
+// Measures returns the columns of a ranking's rows behind its keys, of the
+// relation named group, whose currency's sum is in the relation named total.
+func (p *page) Measures(group, total string) string { return rankingMeasures(group, total, p.Latencies) }
+
 // ChartColumns are the columns of a chart's rows.
 func (p *page) ChartColumns() []string { return append(slices.Clone(p.View.By), chartColumns...) }
 
@@ -190,6 +194,9 @@ func render(v View, p Params, zone *time.Location, in dialect, held bool) (state
 	v, err := prepare(v, p)
 	if err != nil {
 		return statement{}, err
+	}
+	if p.Columns != nil && !slices.ContainsFunc(Percentiles, func(name string) bool { return slices.Contains(p.Columns, name) }) {
+		v.Columns = slices.DeleteFunc(slices.Clone(v.Columns), func(c format.Column) bool { return slices.Contains(Percentiles, c.Name) })
 	}
 	pg := &page{
 		View: v, Buckets: latencyBuckets, Plain: plainKeys(v.By), conditions: p.Where,
@@ -397,7 +404,6 @@ func viewTemplates(in dialect) *template.Template {
 		"percent":    percent,
 		"change":     changePercent,
 		"amounts":    rankingAmounts,
-		"measures":   rankingMeasures,
 		"lowestRung": lowestRung,
 		"several":    several,
 		"each":       each,
@@ -494,15 +500,18 @@ func rankingAmounts(group, total string) string {
 	}, ",\n    ")
 }
 
-// rankingMeasures returns the columns of [measures] likewise, with latencies for
-// its percentiles.
-func rankingMeasures(group, total string) string {
+// rankingMeasures returns the columns of [measures] likewise; with latencies, of
+// which its percentiles are made, or without.
+func rankingMeasures(group, total string, counts bool) string {
 	g := group + "."
-	return strings.Join([]string{
+	list := []string{
 		rankingAmounts(group, total),
 		percent(g+"reused", g+"executions") + " AS reused_percent",
-		g + latencies,
-	}, ",\n    ")
+	}
+	if counts {
+		list = append(list, g+latencies)
+	}
+	return strings.Join(list, ",\n    ")
 }
 
 // lowestRung returns the rung furthest down the ladder among a group's

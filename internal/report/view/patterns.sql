@@ -28,8 +28,10 @@ patterns AS (
         max(CASE WHEN cur AND newest = 1 THEN region_name END) AS text_region,
         max(CASE WHEN cur AND newest = 1 THEN text_hash END) AS text_hash,
         max(CASE WHEN cur AND newest = 1 THEN text_dt END) AS text_dt,
-        {{template "measures" .}},
+        {{template "measures" .}}
+        {{- if .Latencies}},
         {{template "latencies" .}}
+        {{- end}}
     FROM placed
     WHERE ranked
     GROUP BY query_fingerprint, currency
@@ -46,7 +48,7 @@ texts AS (
     WHERE dt >= {{.FirstTextDay}} AND dt <= {{.LastTextDay}}
 )
 SELECT p.query_fingerprint, p.people,
-    {{measures "p" "total"}},
+    {{.Measures "p" "total"}},
     {{each "p.cost" "p.priced"}} AS cost_per_execution,
     CAST(round(CAST(p.data_scanned_bytes AS DOUBLE) / nullif(CAST(p.known AS DOUBLE), 0e0)) AS BIGINT) AS scanned_per_execution,
     {{percent "p.failed" "p.executions"}} AS failed_percent,

@@ -16,8 +16,10 @@ total AS (
 ),
 used AS (
     SELECT {{join .View.By}}, currency,
-        {{template "measures" .}},
+        {{template "measures" .}}
+        {{- if .Latencies}},
         {{template "latencies" .}}
+        {{- end}}
     FROM paid
 {{- if .Calendar}}
     {{.Dated "paid" "calendar" "starts" "stops"}}
@@ -27,7 +29,7 @@ used AS (
     HAVING count(CASE WHEN cur THEN 1 END) > 0
 )
 SELECT {{range .View.By}}u.{{.}}, {{end}}u.people, u.databases,
-    {{measures "u" "total"}},
+    {{.Measures "u" "total"}},
     u.sessions, u.dpu_ms, u.last_seen
 FROM used AS u
 LEFT JOIN total ON total.currency = u.currency
