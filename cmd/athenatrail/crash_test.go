@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -108,20 +109,32 @@ func killUntil(t *testing.T, random *rand.Rand, kills int, where place, scene fu
 		// four times and begin with a new one.
 		for n := 1 + random.IntN(4); n > 0 && killed < kills; n-- {
 			before := c.state()
-			// Mostly from when the first run began to change something.
-			from := 0.1 * float64(took)
-			if random.IntN(4) > 0 {
-				from = 0.9 * float64(min(first, took))
-			}
-			after := time.Duration(from + random.Float64()*(1.05*float64(took)-from))
 			cmd := c.command()
 			start := time.Now()
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			timer := time.AfterFunc(after, func() { cmd.Process.Kill() })
+			// Mostly after it has begun to change something, whenever that is.
+			wait, chance := time.Duration(0), random.Float64()
+			if random.IntN(4) == 0 {
+				wait = time.Duration(1.05 * chance * float64(took))
+			}
+			done := make(chan struct{})
+			var killing sync.WaitGroup
+			killing.Go(func() {
+				if wait == 0 {
+					changes(c, before, done)
+					wait = time.Duration(1.05 * chance * float64(took-min(first, took)))
+				}
+				select {
+				case <-time.After(wait):
+					cmd.Process.Kill()
+				case <-done:
+				}
+			})
 			err := cmd.Wait()
-			timer.Stop()
+			close(done)
+			killing.Wait()
 			if cmd.ProcessState.Exited() {
 				if err != nil {
 					t.Fatalf("the run after %d kills: %v", killed, err)
@@ -143,28 +156,33 @@ func killUntil(t *testing.T, random *rand.Rand, kills int, where place, scene fu
 	t.Logf("%d kills in %d lakes, %d when something was done already; %d runs ended before they were killed", killed, scenes, between, finished)
 }
 
+// changes returns when a command has changed something, or is done.
+func changes(c *crash, before string, done <-chan struct{}) {
+	for c.state() == before {
+		select {
+		case <-done:
+			return
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
 // undisturbedRun lets a command come to its end, and returns when it did and
 // when it had first changed something.
 func undisturbedRun(t *testing.T, c *crash) (took, first time.Duration) {
 	t.Helper()
 	before := c.state()
 	start := time.Now()
-	done, seen := make(chan struct{}), make(chan time.Duration)
-	go func() {
-		for c.state() == before {
-			select {
-			case <-done:
-				seen <- time.Since(start)
-				return
-			case <-time.After(10 * time.Millisecond):
-			}
-		}
-		seen <- time.Since(start)
-	}()
+	done := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		changes(c, before, done)
+		first = time.Since(start)
+	})
 	r := ended(t, c.command())
 	took = time.Since(start)
 	close(done)
-	first = <-seen
+	watching.Wait()
 	r.mustEnd(t, 0)
 	c.ended(t)
 	return took, first
@@ -368,7 +386,7 @@ func killedApply(t *testing.T) func(testing.TB, place) *crash {
 		}
 		return &crash{
 			command: command,
-			state:   func() string { return names(t, store) + d.policy() + fmt.Sprint(len(d.messages)) },
+			state:   func() string { return names(t, store) + d.policy() + fmt.Sprint(d.told()) },
 			killed: func(t testing.TB) {
 				kills++
 				count(true)

@@ -129,7 +129,7 @@ notify:
 // know it: as one that ends so long after its start, having scanned so much.
 func (d *limitsDay) query(n int, person string, ago, takes time.Duration, bytes int64) string {
 	d.Helper()
-	id := fmt.Sprintf("33333333-4444-4555-8666-7777777777%02d", n)
+	id := fmt.Sprintf("33333333-4444-4555-8666-%012d", n)
 	at := d.now.Add(-ago).Truncate(time.Second)
 	x := athenaapitest.Execution{
 		ID: id, Query: "SELECT * FROM clicks", StatementType: "DML", WorkGroup: "analysts", Context: &athenaapitest.Context{Database: "raw"},

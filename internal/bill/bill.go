@@ -148,7 +148,7 @@ type Bill struct {
 	Adjustments map[Key]Fixed
 
 	Currency string
-	From, To athenatrail.Date // the days of the export, of whatever service; To is exclusive
+	From, To athenatrail.Date // the days of the export, of usage of whatever service; To is exclusive
 	Monthly  bool             // a line covers more than a day: days cannot be compared
 	Lines    int64            // of all services
 	Athena   int64            // of Athena
@@ -156,7 +156,8 @@ type Bill struct {
 	Problems []string         // the first of them
 	Types    map[string]bool  // usage types of Athena that are not known
 
-	adjusted map[string]bool // the words of Adjustments
+	adjusted    map[string]bool // the words of Adjustments
+	daily, long span            // of lines of a day or less, and of all
 }
 
 func newBill() *Bill {
@@ -188,6 +189,24 @@ type line struct {
 	region, account              string
 }
 
+// isLong reports whether a line covers more than a day, which has at most 25
+// hours.
+func (l *line) isLong() bool { return l.end.Sub(l.start) > 26*time.Hour }
+
+// A span is some days; to is exclusive, and 0 where there are none.
+type span struct{ from, to athenatrail.Date }
+
+func (s *span) add(l *line) {
+	from, to := athenatrail.DateOf(l.start), athenatrail.DateOf(l.start)+1
+	if l.end.After(l.start) {
+		to = athenatrail.DateOf(l.end.Add(-1)) + 1
+	}
+	if s.to == 0 || from < s.from {
+		s.from = from
+	}
+	s.to = max(s.to, to)
+}
+
 // isUsage tells usage from what is charged or given back beside it (CUR: line
 // item types; FOCUS: charge categories).
 func isUsage(lineType string) bool {
@@ -205,14 +224,19 @@ const unknown = "unknown"
 func (b *Bill) add(l *line) error {
 	b.Lines++
 	if !l.start.IsZero() {
-		from, to := athenatrail.DateOf(l.start), athenatrail.DateOf(l.start)+1
-		if l.end.After(l.start) {
-			to = athenatrail.DateOf(l.end.Add(-1)) + 1
+		b.long.add(l)
+		if isUsage(l.lineType) && !l.isLong() {
+			b.daily.add(l)
 		}
-		if b.To == 0 || from < b.From {
-			b.From = from
-		}
-		b.To = max(b.To, to)
+		defer func() {
+			// A tax or a fee of a whole month stands in the first export of
+			// it, and says nothing of how far that goes.
+			if of := b.daily; of.to != 0 && !b.Monthly {
+				b.From, b.To = of.from, of.to
+			} else {
+				b.From, b.To = b.long.from, b.long.to
+			}
+		}()
 	}
 	if l.service != "AmazonAthena" && !strings.Contains(l.service, "Athena") {
 		return nil
@@ -243,7 +267,7 @@ func (b *Bill) add(l *line) error {
 	if l.start.IsZero() {
 		return b.wrong(errors.New("a line of Athena without the time of its usage"))
 	}
-	if l.end.Sub(l.start) > 26*time.Hour {
+	if l.isLong() {
 		b.Monthly = true
 	}
 	k := Key{athenatrail.DateOf(l.start), orUnknown(l.account), orUnknown(l.region), kindOf(l.usageType)}

@@ -36,10 +36,10 @@ func monthAfter(d athenatrail.Date) athenatrail.Date {
 // export's file was last changed.
 func (b *Bill) Kept(exported time.Time) ([]athenatrail.BillLine, error) {
 	switch {
-	case b.Monthly:
-		return nil, errors.New("its lines are of more than a day: reports need an export by day or by hour")
 	case b.Wrong > 0:
 		return nil, errors.New("not all of its lines could be read")
+	case b.Monthly:
+		return nil, errors.New("its lines are of more than a day: reports need an export by day or by hour")
 	case b.Currency == "":
 		return nil, errors.New("it does not say in which currency it is")
 	}

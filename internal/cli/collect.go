@@ -148,7 +148,7 @@ func (a *app) collect(ctx context.Context, o collectOptions) error {
 		sum = sum.Plus(part)
 		more = part.More && !o.dryRun
 	}
-	return a.finish(e, sum)
+	return errors.Join(a.finish(e, sum), a.sayAsked(ctx, e))
 }
 
 // foreseeFeeds says how many calls of CloudTrail a run would take, and how long.

@@ -5,15 +5,13 @@ import (
 	"errors"
 	"time"
 
-	"github.com/athenatrail/athenatrail/internal/engine"
 	"github.com/athenatrail/athenatrail/internal/setup"
 	"github.com/athenatrail/athenatrail/internal/source"
 )
 
 // collectOn does a run whose records Athena looks for.
 func (a *app) collectOn(ctx context.Context, e *setup.Env, o collectOptions, from, to, now time.Time) error {
-	var meter engine.Meter
-	db, region, err := e.Athena(ctx, &meter)
+	db, _, err := e.Athena(ctx, &e.Statements)
 	if err != nil {
 		return hint(err, "docs/engines.md says what --on athena needs")
 	}
@@ -44,5 +42,22 @@ func (a *app) collectOn(ctx context.Context, e *setup.Env, o collectOptions, fro
 	if err == nil {
 		err = a.finish(e, sum)
 	}
-	return errors.Join(err, a.sayCost(e, region, meter.Statements()))
+	return errors.Join(err, a.sayAsked(ctx, e))
+}
+
+// sayAsked tells what statements of a collection run cost.
+func (a *app) sayAsked(ctx context.Context, e *setup.Env) error {
+	statements := e.Statements.Statements()
+	if len(statements) == 0 {
+		return nil
+	}
+	region := e.Engine.Region
+	if region == "" {
+		conn, err := e.AWS(ctx)
+		if err != nil {
+			return err
+		}
+		region = conn.Region()
+	}
+	return a.sayCost(e, region, statements)
 }

@@ -96,9 +96,19 @@ func (a *app) sayCost(e *setup.Env, region string, statements []engine.Statement
 	if a.quiet || len(statements) == 0 {
 		return nil
 	}
+	text, err := costText(e, region, statements)
+	if err == nil {
+		a.note("athena: %s", text)
+	}
+	return err
+}
+
+// costText says how many statements there were, what they scanned, and what that
+// comes to by the table of prices.
+func costText(e *setup.Env, region string, statements []engine.Statement) (string, error) {
 	settings, err := e.Settings()
 	if err != nil {
-		return err
+		return "", err
 	}
 	var scanned int64
 	var total athenatrail.Money
@@ -128,6 +138,5 @@ func (a *app) sayCost(e *setup.Env, region string, statements []engine.Statement
 	if unknown > 0 {
 		text += fmt.Sprintf(", %d of unknown cost", unknown)
 	}
-	a.note("athena: %s", text)
-	return nil
+	return text, nil
 }

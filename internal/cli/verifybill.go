@@ -66,11 +66,6 @@ func (a *app) verifyBill(ctx context.Context, e *setup.Env, o verifyOptions) err
 		return err
 	}
 	explained := a.sayBill(b, c, e, completeTo)
-	if o.keep {
-		if err := a.keepBill(ctx, l, b, exported); err != nil {
-			return awsconn.Explained(fmt.Errorf("keep the bill: %w", err))
-		}
-	}
 	result := &format.Result{View: "verify bill", From: b.From.Time(), To: b.To.Time()}
 	if o.show == showCapacity {
 		capacityOf(b, c, result)
@@ -79,6 +74,11 @@ func (a *app) verifyBill(ctx context.Context, e *setup.Env, o verifyOptions) err
 	}
 	if err := a.write(result); err != nil {
 		return err
+	}
+	if o.keep {
+		if err := a.keepBill(ctx, l, b, exported); err != nil {
+			return awsconn.Explained(fmt.Errorf("keep the bill: %w", err))
+		}
 	}
 	switch {
 	case o.least >= 0 && explained < o.least:

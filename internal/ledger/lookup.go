@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 )
 
 // cachedShards bounds what a Lookup remembers: all shards of log files whose
@@ -26,9 +27,10 @@ type Lookup struct {
 }
 
 type lookupShard struct {
-	once  sync.Once
-	etags map[string]string // by name
-	err   error
+	claimed atomic.Bool       // somebody reads it, or has
+	done    chan struct{}     // closed when it is read
+	etags   map[string]string // by name
+	err     error
 }
 
 // lookupRow is the part of a [File] that a Lookup reads.
@@ -85,21 +87,25 @@ func (k *Lookup) shard(name string) (s *lookupShard, isNew bool) {
 		delete(k.shards, k.order[0])
 		k.order = k.order[1:]
 	}
-	s = &lookupShard{}
+	s = &lookupShard{done: make(chan struct{})}
 	k.shards[name] = s
 	k.order = append(k.order, name)
 	return s, true
 }
 
+// load reads one of the ledger's files, or waits until somebody else has.
 func (k *Lookup) load(ctx context.Context, name string, s *lookupShard) {
-	s.once.Do(func() {
-		s.etags = map[string]string{}
-		for row, err := range read[lookupRow](ctx, k.ledger.store, name) {
-			if err != nil {
-				s.err = err
-				return
-			}
-			s.etags[row.Key] = row.ETag
+	if s.claimed.Swap(true) {
+		<-s.done
+		return
+	}
+	defer close(s.done)
+	s.etags = map[string]string{}
+	for row, err := range read[lookupRow](ctx, k.ledger.store, name) {
+		if err != nil {
+			s.err = err
+			return
 		}
-	})
+		s.etags[row.Key] = row.ETag
+	}
 }

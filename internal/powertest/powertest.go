@@ -35,7 +35,7 @@ const (
 	// systems do that write their journal before their data.
 	Empty
 
-	// Torn keeps some names and not others, and of files half, zeros or
+	// Torn keeps some names and not others, and of files all, half, zeros or
 	// something else.
 	Torn
 
@@ -397,11 +397,13 @@ func (n *node) content(m Model, random *rand.Rand) []byte {
 		return n.kept
 	}
 	torn := make([]byte, len(n.data))
-	switch random.IntN(3) {
+	switch random.IntN(4) {
 	case 0:
-		return append(n.kept, n.data[len(n.kept):len(n.kept)+(len(n.data)-len(n.kept))/2]...)
-	case 1: // zeros
-	case 2:
+		return n.data
+	case 1:
+		return n.data[:len(n.kept)+(len(n.data)-len(n.kept))/2]
+	case 2: // zeros
+	case 3:
 		for i := range torn {
 			torn[i] = byte(random.Uint32())
 		}

@@ -9,11 +9,13 @@ import (
 	"time"
 
 	"github.com/athenatrail/athenatrail"
+	"github.com/athenatrail/athenatrail/internal/athenaapi"
 	"github.com/athenatrail/athenatrail/internal/awsconn"
 	"github.com/athenatrail/athenatrail/internal/engine"
 	"github.com/athenatrail/athenatrail/internal/lake"
 	"github.com/athenatrail/athenatrail/internal/ledger"
 	"github.com/athenatrail/athenatrail/internal/source"
+	"github.com/athenatrail/athenatrail/internal/systemtable"
 	"github.com/athenatrail/athenatrail/internal/unload"
 )
 
@@ -33,6 +35,37 @@ func (e *Env) Athena(ctx context.Context, meter *engine.Meter) (*sql.DB, string,
 		Reuse: s.ResultReuse, Cutoff: s.BytesCutoff,
 	}.Open(meter)
 	return db, cfg.Region, err
+}
+
+// fewIDs is below how many ids the API is asked and not the system table: they
+// are two calls.
+const fewIDs = 100
+
+// systemTable returns what asks an account's system table, and client for what
+// that does not know.
+func (e *Env) systemTable(ctx context.Context, account, region string, client *athenaapi.Client) (*systemtable.Asker, error) {
+	conn, err := e.AWS(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := conn.Config(ctx, account, region)
+	if err != nil {
+		return nil, err
+	}
+	s := e.Engine
+	a := engine.Athena{Config: cfg, WorkGroup: s.WorkGroup, Database: "metadata", Cutoff: s.BytesCutoff}
+	if s.Region == "" || s.Region == region {
+		a.OutputLocation = s.OutputLocation // results lie in the region where they are made
+	}
+	db, err := a.Open(&e.Statements)
+	if err != nil {
+		return nil, err
+	}
+	return &systemtable.Asker{DB: db, Table: s.SystemTable, API: client, AtLeast: fewIDs, Warn: func(err error) {
+		if e.Warn != nil {
+			e.Warn(fmt.Errorf("account %s, %s: %w", account, region, err))
+		}
+	}}, nil
 }
 
 // Unload returns the feed by which Athena reads the configuration's trail, of

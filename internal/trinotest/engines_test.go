@@ -76,9 +76,23 @@ func overLake(t *testing.T, db *sql.DB, s3 *s3test.Server, server *trinotest.Ser
 			t.Run(strings.Join(args, " "), func(t *testing.T) { same(t, "trino", lake, args...) })
 		}
 	})
+	t.Run("limits", func(t *testing.T) {
+		same(t, "trino", lake, "limits", "status", "--config", filepath.Join(lake, "athenatrail.yaml"), "--at", "2026-10-30T12:00", "--top", "0")
+	})
 	t.Run("days", func(t *testing.T) { days(t, lake) })
 	t.Run("errors", func(t *testing.T) { wrong(t, lake) })
 	t.Run("athena", func(t *testing.T) { athena(t, db, lake) })
+	t.Run("compacted", func(t *testing.T) {
+		_, talk := run(t, "lake", "compact", "--lake", lake)
+		upload(t, s3, bucket, lake)
+		for _, view := range []string{"users", "tables", "overview"} {
+			same(t, "trino", lake, append([]string{"report"}, asked[view]...)...)
+		}
+		text, _ := run(t, "query", "SELECT CAST(max(dt) AS VARCHAR) AS boundary, (SELECT count(*) FROM query_executions_closed) AS closed FROM boundary", "--lake", lake, "--engine", "trino", "--output", "json")
+		if strings.Contains(text, "null") || strings.Contains(text, `"closed": 0`) {
+			t.Errorf("nothing is closed: %s\n%s", text, talk)
+		}
+	})
 }
 
 // asked is how each view is asked; those that have no entry fail.
@@ -313,6 +327,7 @@ func athena(t *testing.T, db *sql.DB, lake string) {
 			t.Errorf("started in %+v", s)
 		}
 	}
+	t.Run("serve", func(t *testing.T) { serves(t, lake, func() int { return api.Counts("StartQueryExecution").Requests }) })
 	t.Run("pages", func(t *testing.T) {
 		// 2,500 rows are three pages, of which the first has 999 rows.
 		const query = "SELECT CAST(a.n * 100 + b.n AS BIGINT) AS n FROM (SELECT row_number() OVER () - 1 AS n FROM usage_rollup LIMIT 25) AS a CROSS JOIN (SELECT row_number() OVER () - 1 AS n FROM usage_rollup LIMIT 100) AS b ORDER BY 1"

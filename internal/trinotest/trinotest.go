@@ -129,7 +129,7 @@ func start(t testing.TB, dir string, s3 *s3test.Server) (*Server, error) {
 	if err := settings(folder, dir, port, s3, s3.Bucket(t)); err != nil {
 		return nil, err
 	}
-	cmd := exec.Command("java", "-Xmx"+heap, "-XX:+UseSerialGC", "-Djdk.attach.allowAttachSelf=true", "-Djdk.nio.maxCachedBufferSize=2000000",
+	cmd := exec.Command("java", "-Xmx"+heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djdk.attach.allowAttachSelf=true", "-Djdk.nio.maxCachedBufferSize=2000000",
 		"--add-opens=java.base/java.nio=ALL-UNNAMED", "-Duser.timezone=UTC",
 		"-Dconfig="+filepath.Join(folder, "config.properties"), "-Dlog.levels-file="+filepath.Join(folder, "log.properties"),
 		"-cp", filepath.Join(dir, "lib", "*"), filepath.Join(dir, "Trino.java"), version)

@@ -51,7 +51,7 @@ func unloads(t *testing.T, db *sql.DB, server *s3test.Server) {
 		"AWS_ENDPOINT_URL_ATHENA": api.URL, "AWS_ENDPOINT_URL_S3": server.Endpoint,
 		"AWS_ACCESS_KEY_ID": server.AccessKey, "AWS_SECRET_ACCESS_KEY": server.SecretKey, "AWS_REGION": server.Region,
 		"ATHENATRAIL_ENGINE":   fmt.Sprintf("{database: athenatrail, output_location: 's3://results/x/', staging_location: 's3://%s/for/a/while'}", staging),
-		"ATHENATRAIL_ACCOUNTS": "[" + strings.Join(accounts, ", ") + "]", "ATHENATRAIL_REGIONS": strings.Join(regions, ","),
+		"ATHENATRAIL_ACCOUNTS": "[{id: '" + strings.Join(accounts, "'}, {id: '") + "'}]", "ATHENATRAIL_REGIONS": strings.Join(regions, ","),
 	} {
 		t.Setenv(name, value)
 	}

@@ -168,7 +168,7 @@ func (f *Feed) Read(ctx context.Context, store func(context.Context, source.Page
 	if err := f.clean(ctx); err != nil {
 		return nil, fmt.Errorf("clean the staging folder %s: %w", f.o.Location, err)
 	}
-	if err := f.o.Staging.Put(ctx, f.mark(), nil); err != nil {
+	if err := f.o.Staging.Put(ctx, f.mark(), []byte(f.o.RunID)); err != nil {
 		return nil, fmt.Errorf("mark the staging folder %s: %w", f.o.Location, err)
 	}
 	defer f.remove(ctx, f.mark())

@@ -78,6 +78,9 @@ func (s *Server) story(ctx context.Context, q *question, id string) (*evidence.S
 	if len(id) > 200 || strings.ContainsFunc(id, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return nil, badRequest("an id has at most 200 characters, and no control characters")
 	}
+	if q.snap.engine != nil {
+		return nil, badRequest(errOne.Error())
+	}
 	if err := s.slot(ctx); err != nil {
 		return nil, err
 	}

@@ -252,7 +252,11 @@ func sectionsOf(pg *page) (list []string) {
 func (s *Server) answer(ctx context.Context, q *question, a asked) (*format.Result, [][]any, error) {
 	minute := ""
 	if a.view == limitsView || a.view == limitActionsView { // windows end though nothing happens
-		minute = s.o.now().Truncate(time.Minute).String()
+		hold := time.Minute
+		if e := s.o.Lake.Engine; e != nil && a.view == limitsView {
+			hold = max(hold, e.Keep)
+		}
+		minute = s.o.now().Truncate(hold).String()
 	}
 	key, err := json.Marshal([]any{q.who.scope.Key(), a.view, a.params, a.order, minute})
 	if err != nil {

@@ -130,6 +130,7 @@ type frame struct {
 	Path     string
 
 	Period, Zone, Before, Complete, Price string
+	Engine                                string // "" is the program itself
 	Notices                               []string
 
 	Panels []panelView
@@ -194,6 +195,7 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request, who *principal, p 
 	f := s.frame(r, q, p.Title, p.Path)
 	f.Lead, f.Subject, f.Text = p.Lead, format.Safe(subject), q.rest.Get("q")
 	f.Panels = <-shown
+	f.Engine = s.engine() // with what this page cost
 	if ofNow(p.Panes[0].View) {
 		f.Windows, f.Filters, f.Active, f.Period, f.Before = nil, nil, nil, "", ""
 	}
@@ -257,6 +259,20 @@ func (s *Server) times(q *question, f *frame) {
 		f.Notices = append(f.Notices, fmt.Sprintf("%d of %d days (of an account and region) were derived with other prices or rules than today's: athenatrail lake rebuild derives them again.", stale, q.snap.days.Load()))
 	}
 	f.Price = s.o.PriceBasis
+	f.Engine = s.engine()
+}
+
+// engine says who answers, for how long, and what that cost until now.
+func (s *Server) engine() string {
+	e := s.o.Lake.Engine
+	if e == nil {
+		return ""
+	}
+	text := fmt.Sprintf("answered by %s, and not asked again for %s", e.Name, e.Keep)
+	if cost := e.Cost(); cost != "" {
+		text += "; since this server began: " + cost
+	}
+	return text
 }
 
 // filters fills in what the page can be filtered by, and what it is.
@@ -399,6 +415,9 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, report.ErrNotFound):
 		code = http.StatusNotFound
 		s.fail(w, r, code, "the lake holds nothing of that id, or nothing that your role sees")
+		return
+	case errors.Is(err, errScoped):
+		s.fail(w, r, http.StatusForbidden, errScoped.Error())
 		return
 	case errors.Is(err, errTooManyRoles):
 		code = http.StatusServiceUnavailable

@@ -52,10 +52,11 @@ const (
 // A Format says how the rows of T lie in a file, by names of columns. The zero
 // value stores every string plainly.
 type Format[T any] struct {
-	Dictionary []string // columns of few different values
-	Bloom      []string // columns that single values are looked for in
-	Blobs      []string // columns of long texts, whose smallest and greatest value say nothing
-	LongPages  bool     // a column of long texts makes most of the file
+	Dictionary        []string // columns of few different values
+	DictionaryOfSmall []string // columns of texts of which many are the same, though far apart; see Small
+	Bloom             []string // columns that single values are looked for in
+	Blobs             []string // columns of long texts, whose smallest and greatest value say nothing
+	LongPages         bool     // a column of long texts makes most of the file
 
 	// Size returns about how many bytes row holds. Without it, rows are
 	// taken to be small.
@@ -80,11 +81,13 @@ func (f *Format[T]) pageBytes() int {
 }
 
 // Small returns the format of files that are written seldom and read often.
-// They hold the same columns, compressed with more effort.
+// They hold the same columns, compressed with more effort. A day has most texts
+// once or twice, so that a dictionary of them takes memory, and is worth it only
+// there.
 func (f *Format[T]) Small() *Format[T] {
 	f.smallOnce.Do(func() {
 		f.small = &Format[T]{
-			Dictionary: f.Dictionary, Bloom: f.Bloom, Blobs: f.Blobs, LongPages: f.LongPages, Size: f.Size, isSmall: true,
+			Dictionary: slices.Concat(f.Dictionary, f.DictionaryOfSmall), Bloom: f.Bloom, Blobs: f.Blobs, LongPages: f.LongPages, Size: f.Size, isSmall: true,
 		}
 	})
 	return f.small
