@@ -419,27 +419,12 @@ func heldRanges(units []string, from, to time.Time, zone *time.Location) []heldR
 	return append(list, heldRanges(units[1:], last, to, zone)...)
 }
 
-// HeldRows returns the SELECT of the held roll-ups of the window, and of the
-// one before, with the columns of base. Where units do not matter all that one
-// key has in a window is one row.
-func (p *page) HeldRows(byUnit bool) string {
-	units := []string{byMonth, byDay}
-	switch {
-	case byUnit && p.Calendar == byHour:
-		units = nil
-	case byUnit && p.Calendar == byDay:
-		units = units[1:]
-	}
-	names := slices.DeleteFunc(heldSums(), func(s string) bool { return !p.Latencies && strings.HasPrefix(s, "latency_") })
-	var parts []string
-	for _, r := range append(heldRanges(units, p.since, p.from, p.zone), heldRanges(units, p.from, p.to, p.zone)...) {
-		parts = append(parts, "SELECT moment, slot, key_id, "+strings.Join(names, ", ")+" FROM "+r.table+
-			" WHERE moment >= "+timestamp(r.from)+" AND moment < "+timestamp(r.to))
-	}
-	rows := strings.Join(parts, "\n        UNION ALL ")
-	if !byUnit {
-		rows = "SELECT max(moment) AS moment, max(slot) AS slot, key_id, " + summed(names) + " FROM (\n        " + rows + "\n    ) AS held GROUP BY key_id, moment >= " + p.From
-	}
+// HeldRows returns the SELECT of the held roll-ups of the window by the units of
+// the page's calendar, and of the one before, with the columns of base. Where
+// units do not matter, views read what is gathered.
+func (p *page) HeldRows() string {
+	units, names := unitsWithin(p.Calendar), p.heldNames(p.Latencies)
+	rows := p.heldUnion(append(heldRanges(units, p.since, p.from, p.zone), heldRanges(units, p.from, p.to, p.zone)...), names)
 	text := "SELECT h.moment, h.slot, " + strings.Join(rollupKeys(), ", ") + ",\n        " + strings.Join(names, ", ") +
 		"\n    FROM (\n        " + rows + "\n    ) AS h JOIN usage_keys AS k ON k.key_id = h.key_id\n    WHERE true"
 	if p.SQLOnly {
@@ -448,16 +433,30 @@ func (p *page) HeldRows(byUnit bool) string {
 	return text + p.AndWhere()
 }
 
-// attach lays the tables of held roll-ups beside those of the lake.
-func (d *DB) attach(ctx context.Context, file string) error {
-	if _, err := d.db.ExecContext(ctx, "ATTACH "+quote(filepath.ToSlash(file))+" AS held (READ_ONLY)"); err != nil {
-		return fmt.Errorf("read held roll-ups: %w", oneLine(err))
+// unitsWithin returns the units of held sums that lie within one of a calendar,
+// the longest first.
+func unitsWithin(calendar string) []string {
+	switch calendar {
+	case byHour:
+		return nil
+	case byDay:
+		return []string{byDay}
 	}
-	for _, name := range heldTables {
-		if _, err := d.db.ExecContext(ctx, "CREATE OR REPLACE VIEW "+name+" AS SELECT * FROM held."+name); err != nil {
-			return fmt.Errorf("read held roll-ups: %w", oneLine(err))
-		}
+	return []string{byMonth, byDay}
+}
+
+// heldNames returns the names of the held sums, of latencies only where they
+// are wanted.
+func (p *page) heldNames(latencies bool) []string {
+	return slices.DeleteFunc(heldSums(), func(s string) bool { return !latencies && strings.HasPrefix(s, "latency_") })
+}
+
+// heldUnion returns the SELECT of the sums of parts of a window.
+func (p *page) heldUnion(ranges []heldRange, names []string) string {
+	var parts []string
+	for _, r := range ranges {
+		parts = append(parts, "SELECT moment, slot, key_id, "+strings.Join(names, ", ")+" FROM "+r.table+
+			" WHERE moment >= "+timestamp(r.from)+" AND moment < "+timestamp(r.to))
 	}
-	d.held = true
-	return d.attachRows(ctx, file)
+	return strings.Join(parts, "\n        UNION ALL ")
 }

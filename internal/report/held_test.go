@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -109,6 +110,91 @@ func TestHeldEqualsRows(t *testing.T) {
 		}
 		if rows < 50 {
 			t.Errorf("%s: %d rows were compared", name, rows)
+		}
+	}
+}
+
+// What charts and panels ask of held roll-ups, few columns or sections, is what
+// stands in the whole answer of the rows, window after window on the same
+// connections; and filters offer the same values.
+func TestHeldPartsEqualRows(t *testing.T) {
+	lake := heldLake(t).write()
+	in := zone(t, "Australia/Lord_Howe") // half an hour of summer time
+	file := filepath.Join(t.TempDir(), "held")
+	if _, err := Hold(context.Background(), lake, file, in, true); err != nil {
+		t.Fatal(err)
+	}
+	for _, scope := range []Scope{{}, {Teams: []string{"data"}}} {
+		var dbs []*DB
+		for _, o := range []Options{{TimeZone: in, Held: file}, {TimeZone: in}} {
+			d, err := OpenScoped(context.Background(), lake, o, scope)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer d.Close()
+			dbs = append(dbs, d)
+		}
+		held, plain := dbs[0], dbs[1]
+		r := rand.New(rand.NewPCG(8, uint64(len(scope.Teams))))
+		asks := []struct {
+			view string
+			p    Params
+		}{
+			{"usage", Params{By: []string{"day", "team"}, Columns: []string{"day", "team", "cost", "currency"}}},
+			{"usage", Params{By: []string{"person", "day"}, Columns: []string{"day", "person", "failed", "currency", "data_scanned_bytes"}}},
+			{"usage", Params{By: []string{"day", "database_name"}, Columns: []string{"day", "database_name", "cost", "currency"}, Where: []Condition{{Column: "kind", Value: "sql"}}}},
+			{"usage", Params{By: []string{"hour"}, Columns: []string{"hour", "executions"}, Where: []Condition{{Column: "person", Value: "*@example.com"}}}},
+			{"usage", Params{By: []string{"month", "cost_basis", "gap"}, Columns: []string{"month", "cost_basis", "gap", "cost", "executions"}, Probes: true}},
+			{"users", Params{Columns: []string{"person", "cost", "currency", "last_seen"}}},
+			{"workgroups", Params{Columns: []string{"work_group_name", "p95_ms"}}},
+		}
+		rows := 0
+		for n := range 4 {
+			for _, a := range asks {
+				p := a.p
+				if p.From, p.To = randomWindow(r, in); n == 0 { // plans that are made of nothing hold for what comes
+					p.From, p.To = weekEnd.AddDate(1, 0, 0), weekEnd.AddDate(1, 0, 7)
+				}
+				got := answer(t, held, a.view, p)
+				p.Rows, p.Columns = true, nil
+				want := answer(t, plain, a.view, p)
+				for _, row := range want {
+					for name := range row {
+						if !slices.Contains(a.p.Columns, name) {
+							delete(row, name)
+						}
+					}
+				}
+				rows += len(want)
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("%+v: %s %+v: rows (-) and held roll-ups (+) differ:\n%s", scope, a.view, p, diff)
+				}
+			}
+			p := Params{Sections: []string{"gaps", "attribution"}}
+			p.From, p.To = randomWindow(r, in)
+			got := answer(t, held, "overview", p)
+			p.Rows, p.Sections = true, nil
+			want := slices.DeleteFunc(answer(t, plain, "overview", p), func(row map[string]any) bool {
+				return !slices.Contains([]any{"total", "gaps", "attribution"}, row["section"])
+			})
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%+v: sections %+v: rows (-) and held roll-ups (+) differ:\n%s", scope, p, diff)
+			}
+			columns := []string{"account_id", "team", "person", "state"}
+			has, err := held.Values(context.Background(), columns, p.From, p.To, 3)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wants, err := plain.Values(context.Background(), columns, p.From, p.To, 3)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(wants, has); diff != "" {
+				t.Errorf("%+v: values %+v: the lake (-) and held roll-ups (+) differ:\n%s", scope, p, diff)
+			}
+		}
+		if rows < 100 {
+			t.Errorf("%+v: %d rows were compared", scope, rows)
 		}
 	}
 }

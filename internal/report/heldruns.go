@@ -364,6 +364,7 @@ func (d *DB) attachRows(ctx context.Context, file string) error {
 			return fmt.Errorf("read held rows: %w", oneLine(err))
 		}
 	}
+	d.held = true
 	views := [][2]string{{"held_texts", heldUnion("held_texts")}}
 	for _, t := range heldRows {
 		views = append(views, [2]string{t.as, heldUnion(t.as)})

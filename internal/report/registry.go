@@ -150,6 +150,10 @@ func amounts() []format.Column {
 // spark is what sessions of Athena for Apache Spark have beside their cost.
 func spark() []format.Column { return []format.Column{wide(sessions), wide(dpuTime)} }
 
+// Percentiles are the names of the columns that are made of counts of
+// latencies.
+var Percentiles = []string{p50.Name, p95.Name}
+
 // measures are amounts and what is made of the executions one by one.
 func measures() []format.Column { return append(amounts(), wide(reused), wide(p50), p95) }
 

@@ -58,6 +58,8 @@ type DB struct {
 	// billed says that bills are kept in the lake. What another engine reads is
 	// not looked into for it: there the overview has no bill.
 	billed bool
+
+	reader *heldReader // of held roll-ups; nil without
 }
 
 // Open opens the lake in a folder. Tables without files are empty, so a folder
@@ -110,6 +112,9 @@ func start(ctx context.Context, lake string, o Options) (*DB, error) {
 // Close ends the database. Results of [DB.Query] that were not read to their
 // end must not be used after it.
 func (d *DB) Close() error {
+	if d.reader != nil {
+		defer d.reader.close()
+	}
 	if d.temp == "" {
 		return d.db.Close()
 	}

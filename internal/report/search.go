@@ -355,7 +355,7 @@ func searchRows(ctx context.Context, run runner, s Search, q searchSQL, keys []s
 		"\nSELECT " + strings.Join(shown, ", ") + "\nFROM found AS t LEFT JOIN texts AS x\n" +
 		"    ON " + textOf(q.numbered, "x", "t") + "\n" +
 		"ORDER BY " + orderBy(keys, "t.")
-	rows, err := rowsOf(ctx, run, statement{text, args}, columns)
+	rows, err := rowsOf(ctx, run, statement{sql: text, args: args}, columns)
 	if err != nil {
 		return nil, false, err
 	}

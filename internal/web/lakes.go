@@ -491,7 +491,7 @@ func isDone(a *answer) bool {
 var watched = []struct {
 	dir   string
 	depth int
-}{{"tables", 2}, {"facts/query_texts", 1}, {"facts/catalog", 1}, {"facts/bill", 1}, {"_ledger/v1/source", 0}, {"_ledger/v1/dirty", 2}, {"manifest.json", 0}}
+}{{"tables", 2}, {"facts/query_texts", 1}, {"facts/catalog", 1}, {"facts/bill", 1}, {"facts/reference", 1}, {"_ledger/v1/source", 0}, {"_ledger/v1/dirty", 2}, {"manifest.json", 0}}
 
 // versionOf returns a text that changes when a lake's files do.
 func versionOf(dir string) string {

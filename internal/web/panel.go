@@ -194,12 +194,58 @@ func (s *Server) asks(q *question, pg *page, p *panel) (asked, error) {
 	if sorted, ok := strings.CutPrefix(q.rest.Get("sort"), p.ID+":"); ok {
 		a.order = report.ParseOrder(sorted)
 	}
+	if p.View == "overview" {
+		a.params.Sections = sectionsOf(pg)
+	}
+	a.params.Columns = wanted(view, p, a.order)
 	if p.Main && p.Limit > 0 {
 		if a.params.Limit, err = q.number("rows", p.Limit, 1, 1000); err != nil {
 			return a, err
 		}
 	}
 	return a, nil
+}
+
+// wanted returns the columns that a panel is made of, nil where it may need all:
+// few of a chart's, and no percentiles where none is shown, for they take a
+// view most of its time.
+func wanted(view report.View, p *panel, order report.Order) (names []string) {
+	switch p.Kind {
+	case stack:
+		return []string{p.X, p.Y, p.Bar, format.Currency}
+	case week:
+		return append(slices.Clone(p.By), p.Bar)
+	}
+	if len(p.Columns) == 0 || len(p.By) > 0 {
+		return nil
+	}
+	for _, c := range view.Columns {
+		if slices.Contains(report.Percentiles, c.Name) {
+			if slices.Contains(p.Columns, c.Name) || order.Column == c.Name {
+				return nil
+			}
+			continue
+		}
+		names = append(names, c.Name)
+	}
+	if len(names) == len(view.Columns) {
+		return nil
+	}
+	return names
+}
+
+// sectionsOf returns the sections of the overview that a page's panels show, so
+// that they have one answer in common.
+func sectionsOf(pg *page) (list []string) {
+	for _, p := range pg.Panes {
+		if p.View == "overview" && p.Section == "" {
+			return nil
+		}
+		if p.View == "overview" && !slices.Contains(list, p.Section) {
+			list = append(list, p.Section)
+		}
+	}
+	return list
 }
 
 // answer runs a view, or remembers its answer.

@@ -179,19 +179,22 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request, who *principal, p 
 		s.fail(w, r, http.StatusForbidden, "your role sees a part of the rows, and this page is about all of them")
 		return
 	}
-	f := s.frame(r, q, p.Title, p.Path)
-	f.Lead = p.Lead
+	subject := ""
 	if p.About != "" {
-		if f.Subject, err = q.subject(p.About); err != nil {
+		if subject, err = q.subject(p.About); err != nil {
 			s.refuse(w, r, err)
 			return
 		}
-		if f.Subject == "" {
-			f.Subject = "none"
+		if subject == "" {
+			subject = "none"
 		}
-		f.Subject = format.Safe(f.Subject)
 	}
-	f.Panels, f.Text = s.show(r.Context(), q, p), q.rest.Get("q")
+	// What filters offer is asked for beside the panels.
+	shown := make(chan []panelView, 1)
+	go func() { shown <- s.show(r.Context(), q, p) }()
+	f := s.frame(r, q, p.Title, p.Path)
+	f.Lead, f.Subject, f.Text = p.Lead, format.Safe(subject), q.rest.Get("q")
+	f.Panels = <-shown
 	f.Engine = s.engine() // with what this page cost
 	if ofNow(p.Panes[0].View) {
 		f.Windows, f.Filters, f.Active, f.Period, f.Before = nil, nil, nil, "", ""

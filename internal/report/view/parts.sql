@@ -14,8 +14,13 @@ left out, and views of SQL alone leave out all of them.
 */ -}}
 {{define "usage" -}}
 base AS (
-{{- if .Held}}
-    {{.HeldRows .ByUnit}}
+{{- if .Gathered}}
+    SELECT * FROM gathered
+    {{- if .SQLOnly}}
+    WHERE kind = 'sql'
+    {{- end}}
+{{- else if .Held}}
+    {{.HeldRows}}
 {{- else if .Rollup}}
     SELECT slot AS moment, slot, {{if .Daily}}dt, {{end}}{{join .Keys}},
         executions, known, failed, reused, data_scanned_bytes, billed_bytes, cost, dpu_ms
@@ -91,7 +96,7 @@ weighed: the rows of base as usage counts them.
 */ -}}
 {{define "weighed" -}}
     SELECT moment, slot, {{if .Daily}}dt, {{end}}{{join .KeysButCurrency}}, {{range .Extra}}{{.}}, {{end}}currency AS own_currency,
-        moment >= {{.From}} AS cur,
+        {{.Cur}} AS cur,
         {{.Ranked}} AS ranked,
         CASE WHEN gap = 'not_started' OR kind = 'spark' THEN 0 ELSE executions END AS executions,
         CASE WHEN gap = 'not_started' THEN executions ELSE 0 END AS not_started,

@@ -26,8 +26,10 @@ patterns AS (
         max(CASE WHEN cur AND dearest = 1 THEN query_execution_id END) AS query_execution_id,
         {{range .TextKey}}max(CASE WHEN cur AND newest = 1 THEN {{.}} END) AS {{.}},
         {{end -}}
-        {{template "measures" .}},
+        {{template "measures" .}}
+        {{- if .Latencies}},
         {{template "latencies" .}}
+        {{- end}}
     FROM placed
     WHERE ranked
     GROUP BY query_fingerprint, currency
@@ -42,7 +44,7 @@ texts AS (
     {{template "texts" .}}
 )
 SELECT p.query_fingerprint, p.people,
-    {{measures "p" "total"}},
+    {{.Measures "p" "total"}},
     {{each "p.cost" "p.priced"}} AS cost_per_execution,
     CAST(round(CAST(p.data_scanned_bytes AS DOUBLE) / nullif(CAST(p.known AS DOUBLE), 0e0)) AS BIGINT) AS scanned_per_execution,
     {{percent "p.failed" "p.executions"}} AS failed_percent,
