@@ -157,7 +157,9 @@ func charts(v View, columns []string) bool {
 
 // Measures returns the columns of a ranking's rows behind its keys, of the
 // relation named group, whose currency's sum is in the relation named total.
-func (p *page) Measures(group, total string) string { return rankingMeasures(group, total, p.Latencies) }
+func (p *page) Measures(group, total string) string {
+	return rankingMeasures(group, total, p.Latencies)
+}
 
 // ChartColumns are the columns of a chart's rows.
 func (p *page) ChartColumns() []string { return append(slices.Clone(p.View.By), chartColumns...) }
