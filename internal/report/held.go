@@ -424,7 +424,7 @@ func heldRanges(units []string, from, to time.Time, zone *time.Location) []heldR
 // units do not matter, views read what is gathered.
 func (p *page) HeldRows() string {
 	units, names := unitsWithin(p.Calendar), p.heldNames(p.Latencies)
-	rows := p.heldUnion(append(heldRanges(units, p.since, p.from, p.zone), heldRanges(units, p.from, p.to, p.zone)...), names)
+	rows := p.heldUnion(append(heldRanges(units, p.since, p.from, p.zone), heldRanges(units, p.from, p.to, p.zone)...), names, timestamp)
 	text := "SELECT h.moment, h.slot, " + strings.Join(rollupKeys(), ", ") + ",\n        " + strings.Join(names, ", ") +
 		"\n    FROM (\n        " + rows + "\n    ) AS h JOIN usage_keys AS k ON k.key_id = h.key_id\n    WHERE true"
 	if p.SQLOnly {
@@ -451,12 +451,13 @@ func (p *page) heldNames(latencies bool) []string {
 	return slices.DeleteFunc(heldSums(), func(s string) bool { return !latencies && strings.HasPrefix(s, "latency_") })
 }
 
-// heldUnion returns the SELECT of the sums of parts of a window.
-func (p *page) heldUnion(ranges []heldRange, names []string) string {
+// heldUnion returns the SELECT of the sums of parts of a window, whose edges
+// write turns into SQL.
+func (p *page) heldUnion(ranges []heldRange, names []string, write func(time.Time) string) string {
 	var parts []string
 	for _, r := range ranges {
 		parts = append(parts, "SELECT moment, slot, key_id, "+strings.Join(names, ", ")+" FROM "+r.table+
-			" WHERE moment >= "+timestamp(r.from)+" AND moment < "+timestamp(r.to))
+			" WHERE moment >= "+write(r.from)+" AND moment < "+write(r.to))
 	}
 	return strings.Join(parts, "\n        UNION ALL ")
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -197,6 +198,70 @@ func TestHeldPartsEqualRows(t *testing.T) {
 			t.Errorf("%+v: %d rows were compared", scope, rows)
 		}
 	}
+}
+
+// Many may ask at a time, each for another window and other conditions, and one
+// who gives up leaves nothing behind.
+func TestHeldAtATime(t *testing.T) {
+	lake := heldLake(t).write()
+	file := filepath.Join(t.TempDir(), "held")
+	if _, err := Hold(context.Background(), lake, file, nil, true); err != nil {
+		t.Fatal(err)
+	}
+	d := open(t, lake, Options{Held: file})
+	type ask struct {
+		view string
+		p    Params
+		want []map[string]any
+	}
+	var asks []ask
+	for n := range 6 {
+		for view, p := range map[string]Params{"teams": {}, "users": {}, "usage": {By: []string{"day", "team"}, Columns: []string{"day", "team", "cost", "currency"}}} {
+			p.From, p.To = weekEnd.AddDate(0, 0, -5*n-9), weekEnd.AddDate(0, 0, -5*n)
+			if n%2 == 1 {
+				p.Where = []Condition{{Column: "team", Value: "data"}}
+			}
+			asks = append(asks, ask{view, p, answer(t, d, view, p)})
+		}
+	}
+	var group sync.WaitGroup
+	for n := range 6 {
+		group.Go(func() {
+			for i := range asks {
+				a := asks[(i*(n+1)+n)%len(asks)]
+				ctx, cancel := context.WithCancel(context.Background())
+				if i%5 == n%5 {
+					go cancel()
+				}
+				r, err := d.Report(ctx, a.view, a.p)
+				if err != nil {
+					if ctx.Err() == nil {
+						t.Error(err)
+					}
+					cancel()
+					continue
+				}
+				cancel()
+				rows, err := r.All()
+				if err != nil {
+					t.Error(err)
+					continue
+				}
+				var got []map[string]any
+				for _, row := range rows {
+					m := map[string]any{}
+					for j, c := range r.Columns {
+						m[c.Name] = row[j]
+					}
+					got = append(got, m)
+				}
+				if diff := cmp.Diff(a.want, got); diff != "" {
+					t.Errorf("%s %+v: alone (-) and beside others (+) differ:\n%s", a.view, a.p, diff)
+				}
+			}
+		})
+	}
+	group.Wait()
 }
 
 // Views of usage read what is held, and nothing of it goes around a role.

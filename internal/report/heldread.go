@@ -324,16 +324,19 @@ func (p *page) gathers(latencies bool) *gathering {
 // gatherRows returns the SELECT of one row for each key and window.
 func (p *page) gatherRows(latencies bool) string {
 	names := p.heldNames(latencies)
-	rows := p.heldUnion(append(heldRanges([]string{byMonth, byDay}, p.since, p.from, p.zone), heldRanges([]string{byMonth, byDay}, p.from, p.to, p.zone)...), names)
+	rows := p.heldUnion(append(heldRanges([]string{byMonth, byDay}, p.since, p.from, p.zone), heldRanges([]string{byMonth, byDay}, p.from, p.to, p.zone)...), names, timestamp)
 	return "SELECT h.cur, h.moment, h.slot, h.key_id, " + strings.Join(rollupKeys(), ", ") + ",\n        " + strings.Join(names, ", ") +
 		"\n    FROM (\n        SELECT moment >= " + p.From + " AS cur, max(moment) AS moment, max(slot) AS slot, key_id, " + summed(names) + " FROM (\n        " + rows +
 		"\n    ) AS held GROUP BY key_id, cur\n    ) AS h JOIN usage_keys AS k ON k.key_id = h.key_id\n    WHERE true" + p.AndWhere()
 }
 
 // HeldUnits returns the SELECT of the sums of the window by moments of the
-// page's calendar, of all keys.
+// page's calendar, of all keys. Its times are bound, for its plan is kept.
 func (p *page) HeldUnits() string {
-	return p.heldUnion(heldRanges(unitsWithin(p.Calendar), p.from, p.to, p.zone), p.heldNames(false))
+	return p.heldUnion(heldRanges(unitsWithin(p.Calendar), p.from, p.to, p.zone), p.heldNames(false), func(t time.Time) string {
+		p.args = append(p.args, t.UTC())
+		return "CAST(? AS TIMESTAMP)"
+	})
 }
 
 // heldValues returns the SELECT of how many executions each key has between
@@ -341,6 +344,6 @@ func (p *page) HeldUnits() string {
 func heldValues(from, to time.Time, zone *time.Location) string {
 	p := &page{}
 	return "SELECT k.*, h.executions FROM (SELECT key_id, sum(executions) AS executions FROM (" +
-		p.heldUnion(heldRanges([]string{byMonth, byDay}, from, to, zone), []string{"executions"}) +
+		p.heldUnion(heldRanges([]string{byMonth, byDay}, from, to, zone), []string{"executions"}, timestamp) +
 		") AS held GROUP BY key_id) AS h JOIN usage_keys AS k ON k.key_id = h.key_id"
 }

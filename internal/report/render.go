@@ -136,8 +136,11 @@ type weighed struct {
 
 // Of returns the page with a relation.
 func (p *page) Of(relation string) weighed {
-	if relation == "base" && p.Gathered() {
+	switch {
+	case relation == "base" && p.Gathered():
 		return weighed{p, relation, "cur"}
+	case p.Chart:
+		return weighed{p, relation, "true"}
 	}
 	return weighed{p, relation, "moment >= " + p.From}
 }
@@ -310,7 +313,7 @@ func render(v View, p Params, zone *time.Location, in dialect, held bool) (state
 		}
 		if pg.Gathered() {
 			s.gather = pg.gathers(pg.Latencies)
-			s.planned = !pg.Chart && !(v.Name == "overview" && pg.Wants("days"))
+			s.planned = !(v.Name == "overview" && pg.Wants("days"))
 		}
 	}
 	var b strings.Builder
