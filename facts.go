@@ -131,6 +131,32 @@ type Detail struct {
 	Answer      string    `parquet:"answer,optional"` // the API's JSON in canonical form, without the SQL
 }
 
+// A BillLine is what AWS billed for Athena on a day in an account and region,
+// by an export of the bill that a user kept. Its key is Kind and LineType. It
+// is derived from by nothing: reports compare it with what the tables hold.
+type BillLine struct {
+	Home Partition `parquet:"-"`
+
+	// Kind is that of the usage: sql in terabytes, spark and capacity in
+	// DPU-hours, other. What is charged or given back beside usage has the kind
+	// adjustment and its LineType, in the export's own word: Tax, Credit.
+	Kind     string `parquet:"kind"`
+	LineType string `parquet:"line_type,optional"`
+
+	Quantity Money  `parquet:"quantity,decimal(9:18)"` // in the kind's unit
+	Cost     Money  `parquet:"cost,decimal(9:18)"`     // below zero for what is given back
+	Currency string `parquet:"currency"`
+
+	// Through is the day up to which the export told of that month, not
+	// included, and Exported when its file was last changed. Of two exports of
+	// a month the one that goes further stays, else the later one.
+	Through  time.Time `parquet:"through,timestamp(millisecond:local)"`
+	Exported time.Time `parquet:"exported,timestamp(millisecond:local)"`
+}
+
+// KindAdjustment is the kind of what a bill has beside usage.
+const KindAdjustment = "adjustment"
+
 // Kinds of references.
 const (
 	// The id of an account is its 12 digits; Answer has Name, OU, the path of

@@ -27,6 +27,9 @@ func billAgrees(t *testing.T, dir string, company *demo.Company) {
 		if warned := strings.Contains(r.stderr, "costs in the tables are off by a tenth"); warned != (units == "decimal") {
 			t.Errorf("%s: warned %v\n%s", units, warned, r.stderr)
 		}
+		if units == "binary" {
+			billIsKept(t, dir, file)
+		}
 		var page struct {
 			Rows []struct {
 				Charge      string      `json:"charge"`
@@ -59,6 +62,72 @@ func billAgrees(t *testing.T, dir string, company *demo.Company) {
 		if elsewhere != 0.75 || rows < 50 {
 			t.Errorf("%s: unexplained are %v TB elsewhere, want 0.75, and %v here, of %d rows", units, elsewhere, got, rows)
 		}
+	}
+}
+
+// billIsKept keeps the bill and compares the overview with it: its rows are the
+// invoice, and what the lake explains is what its executions and sessions cost.
+func billIsKept(t *testing.T, dir, file string) {
+	t.Helper()
+	run(t, nil, "verify", "--bill", file, "--keep", "--lake", dir, "--quiet").mustEnd(t, 0)
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	lines, err := csv.NewReader(f).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	invoice := new(big.Rat)
+	for _, line := range lines[1:] {
+		if line[0] != "AmazonAthena" || line[6] >= "2026-11-01" {
+			continue
+		}
+		cost, ok := new(big.Rat).SetString(line[4])
+		if !ok {
+			t.Fatal(line)
+		}
+		invoice.Add(invoice, cost)
+	}
+	var page struct {
+		Rows []struct {
+			Section, Name string
+			Cost          json.Number
+		}
+	}
+	r := run(t, nil, "report", "overview", "--lake", dir, "--from", "2026-10-01", "--to", "2026-11-01", "--output", "json").mustEnd(t, 0)
+	if err := json.Unmarshal([]byte(r.stdout), &page); err != nil {
+		t.Fatal(err)
+	}
+	sum, of := new(big.Rat), map[string]*big.Rat{}
+	for _, row := range page.Rows {
+		if row.Section != "bill" {
+			continue
+		}
+		cost, ok := new(big.Rat).SetString(row.Cost.String())
+		if !ok {
+			t.Fatal(row)
+		}
+		if of[row.Name] = cost; row.Name != "invoice" {
+			sum.Add(sum, cost)
+		}
+	}
+	if of["invoice"] == nil || of["explained by the lake"] == nil || of["unattributed"] == nil {
+		t.Fatalf("the overview has %v", of)
+	}
+	if sum.Cmp(of["invoice"]) != 0 {
+		t.Errorf("the rows are %s, the invoice %s", sum.FloatString(9), of["invoice"].FloatString(9))
+	}
+	// Lines have ten digits, the lake nine.
+	if d := new(big.Rat).Sub(of["invoice"], invoice); d.Abs(d).Cmp(big.NewRat(1, 1_000_000)) > 0 {
+		t.Errorf("the invoice is %s, and the file has %s", of["invoice"].FloatString(9), invoice.FloatString(9))
+	}
+	explained := run(t, nil, "query", "--lake", dir, "--output", "csv", "--no-header", `SELECT sum(cost) FROM (
+		SELECT account_id, region_name, submission_date_time AS at, cost FROM query_executions UNION ALL SELECT account_id, region_name, started_at, cost FROM sessions) AS x
+		WHERE at >= TIMESTAMP '2026-10-01' AND at < TIMESTAMP '2026-11-01' AND (CAST(at AS DATE), account_id, region_name) IN (SELECT (dt, account_id, region_name) FROM bill WHERE kind <> 'adjustment')`).mustEnd(t, 0)
+	if want, ok := new(big.Rat).SetString(strings.TrimSpace(explained.stdout)); !ok || want.Cmp(of["explained by the lake"]) != 0 {
+		t.Errorf("explained is %s, and rows cost %s", of["explained by the lake"].FloatString(9), explained.stdout)
 	}
 }
 

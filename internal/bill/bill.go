@@ -142,21 +142,26 @@ type Bill struct {
 	Usage map[Key]*Amount
 
 	// Adjustments are what is charged or given back for Athena and is no
-	// usage, by the export's own word: Tax, Credit, Refund, ...
-	Adjustments map[string]Fixed
+	// usage. Their Kind is the export's own word: Tax, Credit, Refund, ...;
+	// their Date that on which they begin, which of a tax is mostly the first
+	// of the month, or zero where the line does not tell.
+	Adjustments map[Key]Fixed
 
 	Currency string
-	From, To athenatrail.Date // the days of the export, of whatever service; To is exclusive
+	From, To athenatrail.Date // the days of the export, of usage of whatever service; To is exclusive
 	Monthly  bool             // a line covers more than a day: days cannot be compared
 	Lines    int64            // of all services
 	Athena   int64            // of Athena
 	Wrong    int64            // lines of Athena that could not be read
 	Problems []string         // the first of them
 	Types    map[string]bool  // usage types of Athena that are not known
+
+	adjusted    map[string]bool // the words of Adjustments
+	daily, long span            // of lines of a day or less, and of all
 }
 
 func newBill() *Bill {
-	return &Bill{Usage: map[Key]*Amount{}, Adjustments: map[string]Fixed{}, Types: map[string]bool{}}
+	return &Bill{Usage: map[Key]*Amount{}, Adjustments: map[Key]Fixed{}, adjusted: map[string]bool{}, Types: map[string]bool{}}
 }
 
 // Total is what the export charges for Athena in all: its lines on the
@@ -184,6 +189,24 @@ type line struct {
 	region, account              string
 }
 
+// isLong reports whether a line covers more than a day, which has at most 25
+// hours.
+func (l *line) isLong() bool { return l.end.Sub(l.start) > 26*time.Hour }
+
+// A span is some days; to is exclusive, and 0 where there are none.
+type span struct{ from, to athenatrail.Date }
+
+func (s *span) add(l *line) {
+	from, to := athenatrail.DateOf(l.start), athenatrail.DateOf(l.start)+1
+	if l.end.After(l.start) {
+		to = athenatrail.DateOf(l.end.Add(-1)) + 1
+	}
+	if s.to == 0 || from < s.from {
+		s.from = from
+	}
+	s.to = max(s.to, to)
+}
+
 // isUsage tells usage from what is charged or given back beside it (CUR: line
 // item types; FOCUS: charge categories).
 func isUsage(lineType string) bool {
@@ -201,14 +224,19 @@ const unknown = "unknown"
 func (b *Bill) add(l *line) error {
 	b.Lines++
 	if !l.start.IsZero() {
-		from, to := athenatrail.DateOf(l.start), athenatrail.DateOf(l.start)+1
-		if l.end.After(l.start) {
-			to = athenatrail.DateOf(l.end.Add(-1)) + 1
+		b.long.add(l)
+		if isUsage(l.lineType) && !l.isLong() {
+			b.daily.add(l)
 		}
-		if b.To == 0 || from < b.From {
-			b.From = from
-		}
-		b.To = max(b.To, to)
+		defer func() {
+			// A tax or a fee of a whole month stands in the first export of
+			// it, and says nothing of how far that goes.
+			if of := b.daily; of.to != 0 && !b.Monthly {
+				b.From, b.To = of.from, of.to
+			} else {
+				b.From, b.To = b.long.from, b.long.to
+			}
+		}()
 	}
 	if l.service != "AmazonAthena" && !strings.Contains(l.service, "Athena") {
 		return nil
@@ -221,19 +249,25 @@ func (b *Bill) add(l *line) error {
 		return fmt.Errorf("the bill has lines in %s and in %s: want one currency", clip(b.Currency), clip(l.currency))
 	}
 	if !isUsage(l.lineType) {
-		sum := b.Adjustments[l.lineType]
+		k := Key{Account: orUnknown(l.account), Region: orUnknown(l.region), Kind: clip(l.lineType)}
+		if !l.start.IsZero() {
+			k.Date = athenatrail.DateOf(l.start)
+		}
+		if len(b.adjusted) >= maxTypes && !b.adjusted[k.Kind] {
+			k.Kind = "Other"
+		}
+		b.adjusted[k.Kind] = true
+		sum := b.Adjustments[k]
 		if err := add(&sum, l.cost); err != nil {
 			return err
 		}
-		if len(b.Adjustments) < maxTypes {
-			b.Adjustments[l.lineType] = sum
-		}
+		b.Adjustments[k] = sum
 		return nil
 	}
 	if l.start.IsZero() {
 		return b.wrong(errors.New("a line of Athena without the time of its usage"))
 	}
-	if l.end.Sub(l.start) > 26*time.Hour {
+	if l.isLong() {
 		b.Monthly = true
 	}
 	k := Key{athenatrail.DateOf(l.start), orUnknown(l.account), orUnknown(l.region), kindOf(l.usageType)}

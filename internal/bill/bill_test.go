@@ -473,5 +473,61 @@ func FuzzRead(f *testing.F) {
 		if cost != c.Total {
 			t.Errorf("the rows are %s, the total %s", cost, c.Total)
 		}
+		lines, err := b.Kept(time.Unix(2e9, 0))
+		if err != nil {
+			return
+		}
+		for i, l := range lines {
+			if l.Home.Date < b.From || l.Home.Date >= b.To || athenatrail.SafeName(l.Home.Account) != l.Home.Account {
+				t.Errorf("line %d: %+v", i, l)
+			}
+		}
 	})
+}
+
+// TestKept compares what is kept with the bill: its days and its sums.
+func TestKept(t *testing.T) {
+	first := time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC)
+	exported := time.Date(2026, 11, 3, 4, 5, 6, 0, time.UTC)
+	header := "line_item_product_code,line_item_usage_type,line_item_line_item_type,line_item_usage_amount,line_item_unblended_cost,line_item_currency_code,line_item_usage_start_date,line_item_usage_end_date,product_region_code,line_item_usage_account_id"
+	of := func(last int) *Bill {
+		return read(t, csvOf(t, []charge{
+			{"AmazonAthena", "USE1-DataScannedInTB", "Usage", "0.1234567891234", "1.0000000005", first.AddDate(0, 0, 2), 0, "us-east-1", account},
+			{"AmazonAthena", "USE1-DataScannedInTB", "Usage", "0.1", "2", first.AddDate(0, 0, 2).Add(5 * time.Hour), 0, "us-east-1", account},
+			{"AmazonAthena", "EU-ReservedCapacityInDPUHours", "Usage", "96", "28.8", first.AddDate(0, 0, 3), 0, "eu-west-1", other},
+			{"AmazonAthena", "USE1-DataScannedInTB", "Tax", "0", "7.25", first, 31, "us-east-1", account},
+			{"AmazonAthena", "USE1-DataScannedInTB", "Credit", "0", "-0.0000000006", first, 0, "../us east 1", "x"},
+			{"AmazonS3", "Requests", "Usage", "1", "9", first, 0, "us-east-1", account},
+			{"AmazonS3", "Requests", "Usage", "1", "9", first.AddDate(0, 0, last), 0, "us-east-1", account},
+			{"AmazonAthena", "USE1-DataScannedInTB", "Usage", "5", "25", first.AddDate(0, 0, last), 0, "us-east-1", account},
+		}, header, nil))
+	}
+	lines, err := of(30).Kept(exported)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sum athenatrail.Money
+	days := map[string]int{}
+	for _, l := range lines {
+		sum += l.Cost
+		days[l.Kind+" "+l.Home.Name()]++
+		if !l.Exported.Equal(exported) || !l.Through.Equal(time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)) || l.Currency != "USD" {
+			t.Errorf("%+v", l)
+		}
+	}
+	if want := athenatrail.Money(64_050_000_000); sum != want { // 1.000000001 + 2 + 28.8 + 7.25 - 0.000000001 + 25
+		t.Errorf("kept are %s, want %s", sum, want)
+	}
+	if days["sql "+account+"_us-east-1"] != 31 || days["capacity "+other+"_eu-west-1"] != 31 || days["adjustment "+account+"_us-east-1"] != 1 || days["adjustment x_unknown"] != 1 || len(days) != 4 {
+		t.Errorf("days %v", days)
+	}
+	// AWS still adds to the last day of an export within the month.
+	b := of(20)
+	if lines, err = b.Kept(exported); err != nil || b.CoveredTo() != athenatrail.DateOf(first)+20 || len(lines) != 2*20+2 {
+		t.Fatalf("%v, to %s", err, b.CoveredTo())
+	}
+	b = read(t, csvOf(t, []charge{{"AmazonAthena", "USE1-DataScannedInTB", "Usage", "5", "25", first.AddDate(0, 0, 4), 0, "us-east-1", account}, {"AmazonAthena", "USE1-DataScannedInTB", "Usage", "5", "25", first.AddDate(0, 0, 3), 0, "us-east-1", account}}, header, nil))
+	if lines, err = b.Kept(exported); err != nil || len(lines) != 1 || lines[0].Cost != 25*athenatrail.MoneyScale || !lines[0].Through.Equal(first.AddDate(0, 0, 4)) {
+		t.Errorf("of two days %v, %v", lines, err)
+	}
 }

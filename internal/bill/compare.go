@@ -226,7 +226,15 @@ func Compare(b *Bill, l *Lake) (*Comparison, error) {
 	if err := c.shares(l, billed, within); err != nil {
 		return nil, err
 	}
-	for kind, cost := range b.Adjustments {
+	adjustments := map[string]Fixed{}
+	for k, cost := range b.Adjustments {
+		sum := adjustments[k.Kind]
+		if err := add(&sum, cost); err != nil {
+			return nil, err
+		}
+		adjustments[k.Kind] = sum
+	}
+	for kind, cost := range adjustments {
 		c.Adjustments = append(c.Adjustments, Adjustment{kind, cost})
 	}
 	slices.SortFunc(c.Adjustments, func(a, b Adjustment) int { return strings.Compare(a.Type, b.Type) })

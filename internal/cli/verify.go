@@ -29,6 +29,7 @@ type verifyOptions struct {
 	show     string
 	noAthena bool
 	keys     string
+	keep     bool
 
 	least float64 // of require, in percent; below zero: not asked for
 }
@@ -57,7 +58,8 @@ aws cloudtrail list-public-keys prints, and asks nobody.
 CSV, compressed or not, or Parquet; repeatable. It shows by day, account and
 region what the lake explains and what not, tells whether AWS's terabyte is
 binary or decimal (price_units), and with --show capacity splits reserved
-capacity among those who used it.
+capacity among those who used it. --keep keeps what was billed in the lake, so
+that the overview of reports and of the dashboard has a line unattributed.
 
 Exit code 5 means that something was tampered with, is missing from the trail's
 bucket, or that less than --require is covered, proven or explained; 3 that not
@@ -68,7 +70,7 @@ and what it cannot.`,
   athenatrail verify --show unknown --output csv
   athenatrail verify --digests --source s3://my-trail-bucket --from 7d
   athenatrail verify --digests --source ./copy-of-the-bucket --keys keys.json
-  athenatrail verify --bill cur-2026-10.parquet`,
+  athenatrail verify --bill cur-2026-10.parquet --keep`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.verify(cmd.Context(), o) },
 	}
@@ -82,6 +84,7 @@ and what it cannot.`,
 	f.StringVar(&o.to, "to", "", "check what was before this time (default: what the lake is complete to; of digests, now)")
 	f.StringVar(&o.require, "require", "", "fail with exit code 5 if less than this is covered, proven or explained, such as 100%")
 	f.StringVar(&o.show, "show", showDays, "days; of completeness also unknown, unlisted or holes; of a bill also capacity")
+	f.BoolVar(&o.keep, "keep", false, "with --bill, keep what was billed in the lake for the overview")
 	f.BoolVar(&o.noAthena, "no-athena", false, "do not ask Athena: look at the lake alone")
 	return c
 }
@@ -96,6 +99,9 @@ func (a *app) verify(ctx context.Context, o verifyOptions) (err error) {
 	}
 	if o.digests && o.completeness || len(o.bill) > 0 && (o.digests || o.completeness) {
 		return usage("verify: one check at a time: --completeness, --digests or --bill")
+	}
+	if o.keep && len(o.bill) == 0 {
+		return usage("--keep is for --bill")
 	}
 	if o.digests {
 		return a.verifyDigests(ctx, e, o)

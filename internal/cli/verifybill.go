@@ -40,9 +40,14 @@ func (a *app) verifyBill(ctx context.Context, e *setup.Env, o verifyOptions) err
 		return err
 	}
 	var b *bill.Bill
+	var exported time.Time
 	for _, name := range o.bill {
-		if b, err = readBill(b, name); err != nil {
+		var changed time.Time
+		if b, changed, err = readBill(b, name); err != nil {
 			return &exitError{exitUsage, fmt.Errorf("read the bill %s: %w", name, err)}
+		}
+		if changed.After(exported) {
+			exported = changed
 		}
 	}
 	if b.Athena == 0 {
@@ -70,6 +75,11 @@ func (a *app) verifyBill(ctx context.Context, e *setup.Env, o verifyOptions) err
 	if err := a.write(result); err != nil {
 		return err
 	}
+	if o.keep {
+		if err := a.keepBill(ctx, l, b, exported); err != nil {
+			return awsconn.Explained(fmt.Errorf("keep the bill: %w", err))
+		}
+	}
 	switch {
 	case o.least >= 0 && explained < o.least:
 		return &exitError{exitUnverified, fmt.Errorf("%s of the cost is explained, and %s are required", percent(explained), percent(o.least))}
@@ -79,20 +89,83 @@ func (a *app) verifyBill(ctx context.Context, e *setup.Env, o verifyOptions) err
 	return nil
 }
 
-func readBill(b *bill.Bill, name string) (*bill.Bill, error) {
+// readBill adds a file to a bill, and returns when the file was last changed.
+func readBill(b *bill.Bill, name string) (*bill.Bill, time.Time, error) {
 	file, err := os.Open(name)
 	if err != nil {
-		return b, err
+		return b, time.Time{}, err
 	}
 	defer file.Close()
 	info, err := file.Stat()
 	if err != nil {
-		return b, err
+		return b, time.Time{}, err
 	}
 	if info.IsDir() {
-		return b, errors.New("it is a folder: name its files, each with a --bill of its own")
+		return b, time.Time{}, errors.New("it is a folder: name its files, each with a --bill of its own")
 	}
-	return bill.Read(b, file, info.Size())
+	b, err = bill.Read(b, file, info.Size())
+	return b, info.ModTime().Truncate(time.Millisecond), err
+}
+
+// keepBill keeps in the lake what was billed. What an earlier export of the
+// same accounts and days had and this one has not is kept as zero, so that no
+// part of it stays.
+func (a *app) keepBill(ctx context.Context, l *lake.Lake, b *bill.Bill, exported time.Time) error {
+	lines, err := b.Kept(exported)
+	if err != nil {
+		return err
+	}
+	if len(lines) == 0 {
+		a.note("nothing is kept: the bill covers no whole day with Athena in it")
+		return nil
+	}
+	type id struct{ kind, lineType string }
+	news := map[athenatrail.Partition]map[id]athenatrail.BillLine{}
+	accounts, through := map[string]bool{}, map[athenatrail.Date]time.Time{}
+	for _, x := range lines {
+		if news[x.Home] == nil {
+			news[x.Home] = map[id]athenatrail.BillLine{}
+		}
+		news[x.Home][id{x.Kind, x.LineType}] = x
+		accounts[x.Home.Account], through[x.Home.Date] = true, x.Through
+	}
+	days := func(d athenatrail.Date) bool { return !through[d].IsZero() }
+	for part, err := range lake.Partitions(ctx, l, lake.BillLines, b.From, b.CoveredTo()) {
+		if err != nil {
+			return err
+		}
+		if !accounts[part.Account] || !days(part.Date) {
+			continue
+		}
+		for x, err := range lake.Read(ctx, l, lake.BillLines, part.Partition) {
+			if err != nil {
+				return err
+			}
+			if news[part.Partition] == nil {
+				news[part.Partition] = map[id]athenatrail.BillLine{}
+			}
+			if _, ok := news[part.Partition][id{x.Kind, x.LineType}]; !ok {
+				x.Home, x.Quantity, x.Cost, x.Currency, x.Exported, x.Through = part.Partition, 0, 0, b.Currency, exported.UTC(), through[part.Date]
+				news[part.Partition][id{x.Kind, x.LineType}] = *x
+			}
+		}
+	}
+	changed := 0
+	for _, p := range slices.SortedFunc(maps.Keys(news), athenatrail.Partition.Compare) {
+		n, err := lake.Merge(ctx, l, lake.BillLines, p, slices.Collect(maps.Values(news[p])))
+		if err != nil {
+			return err
+		}
+		changed += n
+	}
+	last := lines[len(lines)-1].Home.Date
+	switch {
+	case changed == 0:
+		a.note("the lake has this bill already, or one that goes further: nothing was changed")
+	default:
+		a.note("kept: what was billed from %s to %s", lines[0].Home.Date, last)
+	}
+	return nil
 }
 
 // A billedRow is what of an execution the cost depends on.

@@ -18,7 +18,7 @@ func writeCSV(b *bufio.Writer, r *Result, o Options) error {
 			if i > 0 {
 				b.WriteByte(',')
 			}
-			csvText(b, c.Name, !o.RawCSV)
+			csvText(b, o.shown(c.Name), !o.RawCSV)
 		}
 		b.WriteByte('\n')
 	}
@@ -30,7 +30,7 @@ func writeCSV(b *bufio.Writer, r *Result, o Options) error {
 			if i > 0 {
 				b.WriteByte(',')
 			}
-			if err := csvCell(b, row[i], c.Kind, len(r.Columns) == 1, !o.RawCSV); err != nil {
+			if err := csvCell(b, row[i], c.Kind, len(r.Columns) == 1, o); err != nil {
 				return fmt.Errorf("column %s: %w", c.Name, err)
 			}
 		}
@@ -39,22 +39,31 @@ func writeCSV(b *bufio.Writer, r *Result, o Options) error {
 	return nil
 }
 
-func csvCell(b *bufio.Writer, v any, k Kind, only, guard bool) error {
+func csvCell(b *bufio.Writer, v any, k Kind, only bool, o Options) error {
 	switch v := v.(type) {
 	case nil:
 		if only {
 			b.WriteString(`""`)
 		}
 	case string:
-		csvText(b, v, guard)
+		csvText(b, o.shown(v), !o.RawCSV)
 	default:
 		text, err := dataText(v, k)
 		if err != nil {
 			return err
 		}
-		csvText(b, text, false) // a number, a time or JSON: never a formula
+		csvText(b, o.shown(text), false) // a number, a time or JSON: never a formula
 	}
 	return nil
+}
+
+// shown returns a text as CSV has it: as it is, but for a terminal, which must
+// not obey it.
+func (o Options) shown(s string) string {
+	if o.Width > 0 {
+		return Safe(s)
+	}
+	return s
 }
 
 // csvText writes one text. A spreadsheet takes a cell that begins with =, +, -

@@ -145,7 +145,8 @@ type Options struct {
 	Color bool // a table may use bold and dim
 
 	// Width is the terminal's, in cells; a table cuts its longest texts to
-	// fit. Zero cuts nothing.
+	// fit, and CSV writes what a terminal would obey as an escape. Zero cuts
+	// nothing: it is no terminal.
 	Width int
 
 	Wide     bool // a table has every column

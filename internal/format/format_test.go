@@ -269,6 +269,13 @@ func FuzzFormats(f *testing.F) {
 		if d := cmp.Diff(want, rows); d != "" {
 			t.Errorf("csv: %s", d)
 		}
+		for _, out := range []string{write(t, result(), JSON, Options{}), write(t, result(), JSONL, Options{}), write(t, result(), CSV, Options{Width: 80})} {
+			for _, r := range strings.ReplaceAll(out, "\n", "") {
+				if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
+					t.Fatalf("%q of %q, %q holds %U", out, s, other, r)
+				}
+			}
+		}
 		for _, format := range []Format{JSON, JSONL} {
 			d := json.NewDecoder(strings.NewReader(write(t, result(), format, Options{})))
 			for d.UseNumber(); ; {

@@ -2,11 +2,13 @@ package format
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
 	"math/big"
 	"time"
+	"unicode/utf16"
 )
 
 // timeText is how the data formats write a moment.
@@ -49,7 +51,8 @@ func plain(v any, k Kind) any {
 }
 
 // appendJSON appends v's JSON without escaping <, > and &, which are common in
-// SQL and harmless outside HTML.
+// SQL and harmless outside HTML. What a terminal would obey or hide is escaped,
+// as encoding/json does it with some.
 func appendJSON(b *bufio.Writer, v any) error {
 	var line lineBuffer
 	enc := json.NewEncoder(&line)
@@ -57,8 +60,23 @@ func appendJSON(b *bufio.Writer, v any) error {
 	if err := enc.Encode(v); err != nil {
 		return err
 	}
-	_, err := b.Write(line.trimmed())
-	return err
+	text := line.trimmed()
+	if bytes.IndexFunc(text, unsafeRune) < 0 {
+		_, err := b.Write(text)
+		return err
+	}
+	for _, r := range string(text) { // outside of texts JSON has none of these
+		switch {
+		case unsafeRune(r) && r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(b, `\u%04x\u%04x`, high, low)
+		case unsafeRune(r):
+			fmt.Fprintf(b, `\u%04x`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return nil
 }
 
 // A lineBuffer holds what an encoder wrote, which ends with a newline.

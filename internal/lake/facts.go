@@ -221,6 +221,27 @@ var (
 	// every run reads.
 	Catalog = references("catalog")
 
+	// BillLines: of two exports of a month, the one that goes further stays,
+	// else the later one.
+	BillLines = &Fact[athenatrail.BillLine]{
+		name:   "bill",
+		format: &rowfile.Format[athenatrail.BillLine]{Dictionary: []string{"kind", "line_type", "currency"}},
+		key: func(a, b *athenatrail.BillLine) int {
+			return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.LineType, b.LineType))
+		},
+		better: func(a, b *athenatrail.BillLine) int {
+			return cmp.Or(
+				compareTimes(a.Through, b.Through),
+				compareTimes(a.Exported, b.Exported),
+				cmp.Compare(a.Cost, b.Cost),
+				cmp.Compare(a.Quantity, b.Quantity),
+				strings.Compare(a.Currency, b.Currency),
+			)
+		},
+		home: func(b *athenatrail.BillLine) *athenatrail.Partition { return &b.Home },
+		day:  func(*athenatrail.BillLine) (time.Time, bool) { return time.Time{}, false },
+	}
+
 	// LimitActions: of one attempt, what came of it stays over that it was
 	// begun.
 	LimitActions = &Fact[athenatrail.LimitAction]{

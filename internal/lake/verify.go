@@ -43,7 +43,7 @@ type verifier interface {
 }
 
 var verifiers = []verifier{
-	Events, SessionEvents, Details, QueryTexts, RoleSessions, DataAccess, References, Catalog, LimitActions, Notices,
+	Events, SessionEvents, Details, QueryTexts, RoleSessions, DataAccess, References, Catalog, LimitActions, Notices, BillLines,
 	QueryExecutions, Activity, Sessions, Calculations, UsageRollup, TableRollup,
 }
 

@@ -60,7 +60,11 @@ func (s Shard) key(file string) string {
 
 // isName reports whether a name can be a folder's beside the ledger's own.
 func isName(s string) bool {
-	return athenatrail.SafeName(s) == s && s != otherDir && s != "dirty" && s != "open" && s != "source" && s != "asked"
+	switch s {
+	case otherDir, "dirty", "open", "source", "asked", "boundary", "limits":
+		return false
+	}
+	return athenatrail.SafeName(s) == s
 }
 
 // parseShard reads a key that [Shard.key] made.

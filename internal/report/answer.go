@@ -51,7 +51,8 @@ func (d *DB) Report(ctx context.Context, view string, p Params) (*format.Result,
 
 // answer runs a view's statement.
 func (d *DB) answer(ctx context.Context, v View, p Params, columns []format.Column) ([][]any, error) {
-	s, err := render(v, p, d.zone, d.in, d.reader != nil)
+	p.billed = d.billed
+	s, err := render(v, p, d.zone, d.in, d.held)
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +137,11 @@ func (d *DB) rows(ctx context.Context, s statement, columns []format.Column) ([]
 		})
 		return list, oneLine(err)
 	}
-	rows, err := d.query(ctx, s.sql, s.args...)
+	return rowsOf(ctx, d.query, s, columns)
+}
+
+func rowsOf(ctx context.Context, run runner, s statement, columns []format.Column) ([][]any, error) {
+	rows, err := run(ctx, s.sql, s.args...)
 	if err != nil {
 		return nil, oneLine(err)
 	}

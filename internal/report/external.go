@@ -75,6 +75,7 @@ var facts = []struct {
 	{"catalog", reflect.TypeFor[athenatrail.Reference]()},
 	{"limit_actions", reflect.TypeFor[athenatrail.LimitAction]()},
 	{"notices", reflect.TypeFor[athenatrail.Notice]()},
+	{"bill", reflect.TypeFor[athenatrail.BillLine]()},
 }
 
 // Endings and beginnings of the names of stored tables. The name without is

@@ -70,7 +70,8 @@ type Params struct {
 	// The answer is the same.
 	Rows bool
 
-	rule string // of findings, that of one rule alone; empty: all
+	rule   string // of findings, that of one rule alone; empty: all
+	billed bool   // bills are kept in the lake
 }
 
 // beforeHeld reports whether the lake holds all of the window before.

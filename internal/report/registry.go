@@ -130,8 +130,8 @@ var (
 	sessions   = format.Column{Name: "sessions", Kind: format.Count, Help: "sessions of Athena for Apache Spark; they are in cost and dpu_ms, and in no count of executions"}
 	dpuTime    = format.Column{Name: "dpu_ms", Title: "DPU time", Kind: format.Millis, Help: "DPU time of the sessions; 1 DPU for an hour costs the price of a DPU-hour"}
 	reused     = format.Column{Name: "reused_percent", Title: "reused", Kind: format.Percent, Help: "share of the executions answered from an earlier result"}
-	p50        = format.Column{Name: "p50_ms", Title: "p50", Kind: format.Millis, Help: "half of the executions took at most this long (upper edge of the latency bucket)"}
-	p95        = format.Column{Name: "p95_ms", Title: "p95", Kind: format.Millis, Help: "95 of 100 executions took at most this long (upper edge of the latency bucket)"}
+	p50        = format.Column{Name: "p50_ms", Title: "p50 ≤", Kind: format.Millis, Help: "half of the executions took at most this long (upper edge of the latency bucket, which lies up to 58 % higher)"}
+	p95        = format.Column{Name: "p95_ms", Title: "p95 ≤", Kind: format.Millis, Help: "95 of 100 executions took at most this long (upper edge of the latency bucket, which lies up to 58 % higher)"}
 	lastSeen   = format.Column{Name: "last_seen", Title: "last seen", Kind: format.Minute, Help: "start of the quarter hour of the newest execution"}
 	failedPart = format.Column{Name: "failed_percent", Title: "failed %", Kind: format.Percent, Help: "share of the executions that failed"}
 	unnamed    = format.Column{Name: "unattributed_cost", Title: "unattributed", Kind: format.Money, Help: "cost of executions of which only a role, a service or nothing is known (person_source role, service, none)"}
@@ -179,7 +179,7 @@ func makeViews() []View {
 		{
 			Name: "overview", Summary: "one screen: what was spent, by whom, on what, day by day, and what is missing",
 			Columns: columns(
-				format.Column{Name: format.Section, Kind: format.Text, Help: "total, attribution, people, teams, databases, days, gaps, not_priced, left_out_of_rankings"},
+				format.Column{Name: format.Section, Kind: format.Text, Help: "total, bill (of the days of which one is kept), attribution, people, teams, databases, days, gaps, not_priced, left_out_of_rankings"},
 				format.Column{Name: "name", Title: " ", Kind: format.Text}, executions, failed, notStarted, sessions, people, scanned, wide(billed), wide(dpuTime), cost, currency, share,
 				wide(costBefore), change, coverage, wide(unnamed)),
 			source: "query_executions", rollup: true, before: true, calendar: byDay, Limit: 5,

@@ -66,13 +66,14 @@ var ladder = []string{
 // A page is what a view's template sees. Everything but AndWhere is written by
 // the program; AndWhere has a question mark for each value.
 type page struct {
-	View    View
-	Rollup  bool
-	Held    bool // the roll-ups are held
-	ByUnit  bool // the rows of base are asked for by day, hour or month
-	Chart   bool // of a calendar, few sums are asked for, and the roll-ups are held
-	SQLOnly bool
-	Buckets []latencyBucket
+	View     View
+	Rollup   bool
+	Held     bool // the roll-ups are held
+	Numbered bool // rows are held, and texts are numbered
+	ByUnit   bool // the rows of base are asked for by day, hour or month
+	Chart    bool // of a calendar, few sums are asked for, and the roll-ups are held
+	SQLOnly  bool
+	Buckets  []latencyBucket
 
 	Latencies bool // the view has percentiles
 
@@ -103,6 +104,11 @@ type page struct {
 	args       []any
 	in         dialect
 	rule       string // of findings, the only one; empty: all
+
+	// Billed says that there may be bills of whole UTC days of the window, which
+	// begin and end with the DATE literals.
+	Billed                 bool
+	FirstBilled, EndBilled string
 
 	Daily     bool     // rows have the day dt; there is no window
 	DailyKeys []string // of a daily view, dt among them
@@ -173,6 +179,48 @@ func (p *page) Argument() string {
 	return "?"
 }
 
+// Ran returns the SELECT of what ran.
+func (p *page) Ran() string { return p.in.ran(p.SQLOnly, p.Numbered) }
+
+// LastWholeDay returns the DATE literal of the first day of which not every
+// execution is known to lie before the window's end.
+func (p *page) LastWholeDay() string { return date(p.to.UTC().Add(-slack)) }
+
+// Calls returns the relation of calls that were denied or failed, or are about
+// notebooks, or were made by the code of a session: a part of activity that is
+// held, or all of it.
+func (p *page) Calls() string {
+	if p.Numbered {
+		return "held_calls"
+	}
+	return "activity"
+}
+
+// TextKey returns the columns by which executions have their SQL.
+func (p *page) TextKey() []string { return textKey(p.Numbered) }
+
+// TextOf returns whether a row of texts is the SQL of an execution.
+func (p *page) TextOf(text, execution string) string {
+	return textOf(p.Numbered, text, execution)
+}
+
+// textKey is TextKey where texts are numbered, or not.
+func textKey(numbered bool) []string {
+	if numbered {
+		return []string{"text_id"}
+	}
+	return []string{"account_id", "region_name", "text_dt", "text_hash"}
+}
+
+// textOf is TextOf likewise.
+func textOf(numbered bool, text, execution string) string {
+	var and []string
+	for _, c := range textKey(numbered) {
+		and = append(and, text+"."+c+" = "+execution+"."+c)
+	}
+	return strings.Join(and, " AND ")
+}
+
 // DaysBefore returns the DATE literal of so many days before the window, with
 // slack.
 func (p *page) DaysBefore(n int) string { return date(p.since.UTC().AddDate(0, 0, -n).Add(-slack)) }
@@ -235,8 +283,14 @@ func render(v View, p Params, zone *time.Location, in dialect, held bool) (state
 	pg.FirstDay, pg.LastDay = date(since.UTC().Add(-slack)), date(p.To.UTC().Add(slack))
 	pg.FirstTextDay, pg.LastTextDay = date(since.UTC().Add(-2*slack)), date(p.To.UTC().Add(2*slack))
 
+	first, end := wholeUTCDays(p.From, p.To)
+	pg.Billed = v.Name == "overview" && p.billed && first.Before(end) && billAnswers(p.Where)
+	pg.FirstBilled, pg.EndBilled = date(first), date(end)
 	pg.ByUnit = pg.Calendar != "" && v.Name != "overview"
 	pg.Held = held && pg.Rollup && v.source != "tables"
+	if pg.Numbered = held; held && slices.Contains(pg.Extra, "text_dt") {
+		pg.Extra = append(slices.Clone(pg.Extra), "text_id")
+	}
 	pg.since, pg.from, pg.to, pg.zone = since, p.From, p.To, zone
 	pg.FirstSparkDay, pg.LastSparkDay = pg.DaysBefore(sparkDays), date(p.To.UTC().AddDate(0, 0, sparkDays))
 	pg.AsOf = pg.To
@@ -283,6 +337,18 @@ func withoutSQLOnly(list []Condition, already bool) ([]Condition, bool) {
 		return list, already
 	}
 	return slices.Delete(slices.Clone(list), i, i+1), true
+}
+
+// wholeUTCDays returns the first and the end of the UTC days that lie in
+// [from, to) as a whole.
+func wholeUTCDays(from, to time.Time) (first, end time.Time) {
+	const day = 24 * time.Hour
+	return from.UTC().Add(day - 1).Truncate(day), to.UTC().Truncate(day)
+}
+
+// billAnswers reports whether a bill can be cut by the conditions.
+func billAnswers(where []Condition) bool {
+	return !slices.ContainsFunc(where, func(c Condition) bool { return c.Column != account.Name && c.Column != region.Name })
 }
 
 // prepare checks what was asked of a view and returns the view as it then is.
@@ -412,7 +478,6 @@ func viewTemplates(in dialect) *template.Template {
 		"lowestRung": lowestRung,
 		"several":    several,
 		"each":       each,
-		"ran":        in.ran,
 
 		"unlessUnknown": unlessUnknown,
 		"jsonText":      in.jsonText,

@@ -41,8 +41,8 @@ type Options struct {
 	MemoryLimit string // such as 2GB; empty is 1GB. Beyond it DuckDB spills into TempDir
 	TempDir     string // empty is the system's
 
-	// Held is a file that [Hold] made of this lake and time zone, which the
-	// views of usage then read; empty is none.
+	// Held is a file that [Hold] made of this lake and time zone, which is then
+	// read in the place of the lake's many files; empty is none.
 	Held string
 }
 
@@ -53,6 +53,11 @@ type DB struct {
 	at   location
 	zone *time.Location
 	temp string // empty where another engine reads
+	held bool   // roll-ups and rows are held
+
+	// billed says that bills are kept in the lake. What another engine reads is
+	// not looked into for it: there the overview has no bill.
+	billed bool
 
 	reader *heldReader // of held roll-ups; nil without
 }
@@ -87,6 +92,9 @@ func start(ctx context.Context, lake string, o Options) (*DB, error) {
 	var statements []string
 	if err == nil {
 		statements, err = viewStatements(d.at, func(t table) (bool, bool, error) { return t.present(lake) })
+	}
+	if err == nil {
+		d.billed, _, err = tableNamed("bill").present(lake)
 	}
 	if err != nil {
 		d.Close()

@@ -96,6 +96,7 @@ var tables = []table{
 	recorded("notices", reflect.TypeFor[athenatrail.Notice]()),
 	recorded("catalog", reflect.TypeFor[athenatrail.Reference]()),
 	recorded("limit_actions", reflect.TypeFor[athenatrail.LimitAction]()),
+	recorded("bill", reflect.TypeFor[athenatrail.BillLine]()),
 }
 
 func tableNamed(name string) table {

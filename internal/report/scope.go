@@ -69,6 +69,8 @@ func OpenScoped(ctx context.Context, lake string, o Options, s Scope) (*DB, erro
 	if o.Held != "" {
 		if d.reader, err = openHeld(ctx, d.at, o, s); err != nil {
 			err = fmt.Errorf("read held roll-ups: %w", err)
+		} else {
+			err = d.attachRows(ctx, o.Held)
 		}
 	}
 	if err == nil {
@@ -99,6 +101,9 @@ func (s Scope) rule(ctx context.Context, d *DB) error {
 		if err != nil {
 			return err
 		}
+	}
+	if d.held {
+		return s.ruleRows(ctx, d)
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/athenatrail/athenatrail"
@@ -205,6 +206,14 @@ func parse(data []byte) (*State, error) {
 		if s.Version > Version {
 			return nil, fmt.Errorf("read what stands because of limits, %s: %w: version %d, this athenatrail knows %d", lake.LimitStateKey, lake.ErrNewer, s.Version, Version)
 		}
+	}
+	for id, a := range s.Acts {
+		if a == nil {
+			return nil, fmt.Errorf("read what stands because of limits, %s: act %.80q holds nothing", lake.LimitStateKey, id)
+		}
+	}
+	if slices.Contains(s.Pauses, nil) {
+		return nil, fmt.Errorf("read what stands because of limits, %s: a pause holds nothing", lake.LimitStateKey)
 	}
 	s.Version = Version
 	if s.Acts == nil {

@@ -39,6 +39,8 @@ type panelView struct {
 	Download []downloadView
 	Command  string // the command line that gives the same
 	Data     any    // for a script
+
+	SQL []token // of a statement
 }
 
 type headView struct {
@@ -46,6 +48,7 @@ type headView struct {
 	Number      bool
 	Href        string // to sort by it
 	Sorted      string // ascending, descending or ""
+	Class       string
 }
 
 type tileView struct {
@@ -71,7 +74,7 @@ func (s *Server) show(ctx context.Context, q *question, p *page) []panelView {
 		})
 	}
 	group.Wait()
-	return views
+	return slices.DeleteFunc(views, func(v panelView) bool { return v.IfAny && v.Empty != "" })
 }
 
 func (s *Server) panel(ctx context.Context, q *question, pg *page, p *panel) (v panelView) {
@@ -249,7 +252,11 @@ func sectionsOf(pg *page) (list []string) {
 func (s *Server) answer(ctx context.Context, q *question, a asked) (*format.Result, [][]any, error) {
 	minute := ""
 	if a.view == limitsView || a.view == limitActionsView { // windows end though nothing happens
-		minute = s.o.now().Truncate(time.Minute).String()
+		hold := time.Minute
+		if e := s.o.Lake.Engine; e != nil && a.view == limitsView {
+			hold = max(hold, e.Keep)
+		}
+		minute = s.o.now().Truncate(hold).String()
 	}
 	key, err := json.Marshal([]any{q.who.scope.Key(), a.view, a.params, a.order, minute})
 	if err != nil {
@@ -277,12 +284,12 @@ func (s *Server) answer(ctx context.Context, q *question, a asked) (*format.Resu
 			}
 			return r, nil, err
 		}
-		if a.view == health.View {
+		if health.Is(a.view) {
 			hash := ""
 			if s.o.Lake.Settings != nil {
 				hash = s.o.Lake.Settings.Hash()
 			}
-			r, err := health.Report(ctx, health.Input{Lake: q.snap.lake, Ledger: q.snap.ledger, DB: q.db, DerivedWith: hash, CompleteTo: q.snap.completeTo, TimeZone: q.snap.zone})
+			r, err := health.Report(ctx, a.view, health.Input{Lake: q.snap.lake, Ledger: q.snap.ledger, DB: q.db, DerivedWith: hash, CompleteTo: q.snap.completeTo, TimeZone: q.snap.zone})
 			return r, nil, err
 		}
 		r, err := q.db.Sorted(ctx, a.view, a.params, a.order)
@@ -347,6 +354,10 @@ func (s *Server) showView(ctx context.Context, q *question, pg *page, v *panelVi
 	switch v.Kind {
 	case tiles:
 		v.Tiles = g.tiles()
+	case statement:
+		g.statement(v)
+	case strip:
+		return g.strip(v)
 	case stack:
 		return g.stack(v)
 	case heat:

@@ -19,49 +19,66 @@ import (
 	"github.com/athenatrail/athenatrail/internal/report"
 )
 
+// An endpoint is a pattern of [http.ServeMux] and what answers it.
+type endpoint struct {
+	pattern string
+	handler http.Handler
+}
+
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
+	for _, e := range s.endpoints() {
+		mux.Handle(e.pattern, e.handler)
+	}
+	return s.guard(mux)
+}
+
+// endpoints are all that the dashboard answers. Those in as know who asks; the
+// others say nothing of a lake.
+func (s *Server) endpoints() []endpoint {
+	var list []endpoint
 	for i := range pages {
 		p := &pages[i]
 		pattern := "GET " + p.Path
 		if p.Path == "/" {
 			pattern = "GET /{$}"
 		}
-		mux.Handle(pattern, s.as(func(w http.ResponseWriter, r *http.Request, who *principal) { s.page(w, r, who, p) }))
+		list = append(list, endpoint{pattern, s.as(func(w http.ResponseWriter, r *http.Request, who *principal) { s.page(w, r, who, p) })})
 	}
-	mux.Handle("GET /query", s.as(s.one))
-	mux.Handle("GET /api/v1/views/{view}", s.as(s.apiView))
-	mux.Handle("GET /api/v1/queries", s.as(s.apiQueries))
-	mux.Handle("GET /api/v1/queries/{id}", s.as(s.apiQuery))
-	mux.Handle("GET /api/v1/openapi.json", s.as(s.apiDocument))
-	mux.Handle("GET /api/v1/", s.as(func(w http.ResponseWriter, r *http.Request, _ *principal) {
-		s.fail(w, r, http.StatusNotFound, "there is no "+r.URL.Path+" here: /api/v1/openapi.json describes what there is")
-	}))
-	mux.Handle("GET /metrics", s.as(func(w http.ResponseWriter, r *http.Request, who *principal) {
-		if !who.whole() {
-			s.fail(w, r, http.StatusForbidden, "your role may not read this")
-			return
-		}
-		snap := s.lake.acquire(r.Context())
-		s.metrics.lake(snap)
-		s.lake.release(snap)
-		s.metrics.handler().ServeHTTP(w, r)
-	}))
-	mux.HandleFunc("GET /healthz", s.healthz)
-	mux.HandleFunc("GET /asset/", s.asset)
-	mux.HandleFunc("GET /login", s.loginPage)
-	mux.HandleFunc("POST /login", s.login)
-	mux.HandleFunc("GET /login/oidc", s.toProvider)
-	mux.HandleFunc("GET "+CallbackPath, s.fromProvider)
-	mux.HandleFunc("POST /logout", s.logout)
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			s.fail(w, r, http.StatusMethodNotAllowed, "nothing here takes "+r.Method)
-			return
-		}
-		s.fail(w, r, http.StatusNotFound, "there is no such page")
-	})
-	return s.guard(mux)
+	return append(list,
+		endpoint{"GET /query", s.as(s.one)},
+		endpoint{"GET /api/v1/views/{view}", s.as(s.apiView)},
+		endpoint{"GET /api/v1/queries", s.as(s.apiQueries)},
+		endpoint{"GET /api/v1/queries/{id}", s.as(s.apiQuery)},
+		endpoint{"GET /api/v1/openapi.json", s.as(s.apiDocument)},
+		endpoint{"GET /api/v1/", s.as(func(w http.ResponseWriter, r *http.Request, _ *principal) {
+			s.fail(w, r, http.StatusNotFound, "there is no "+r.URL.Path+" here: /api/v1/openapi.json describes what there is")
+		})},
+		endpoint{"GET /metrics", s.as(func(w http.ResponseWriter, r *http.Request, who *principal) {
+			if !who.whole() {
+				s.fail(w, r, http.StatusForbidden, "your role may not read this")
+				return
+			}
+			snap := s.lake.acquire(r.Context())
+			s.metrics.lake(snap)
+			s.lake.release(snap)
+			s.metrics.handler().ServeHTTP(w, r)
+		})},
+		endpoint{"GET /healthz", http.HandlerFunc(s.healthz)},
+		endpoint{"GET /asset/", http.HandlerFunc(s.asset)},
+		endpoint{"GET /login", http.HandlerFunc(s.loginPage)},
+		endpoint{"POST /login", http.HandlerFunc(s.login)},
+		endpoint{"GET /login/oidc", http.HandlerFunc(s.toProvider)},
+		endpoint{"GET " + CallbackPath, http.HandlerFunc(s.fromProvider)},
+		endpoint{"POST /logout", http.HandlerFunc(s.logout)},
+		endpoint{"/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != http.MethodGet && r.Method != http.MethodHead {
+				s.fail(w, r, http.StatusMethodNotAllowed, "nothing here takes "+r.Method)
+				return
+			}
+			s.fail(w, r, http.StatusNotFound, "there is no such page")
+		})},
+	)
 }
 
 // as finds out who asks before a page is made.
@@ -113,6 +130,7 @@ type frame struct {
 	Path     string
 
 	Period, Zone, Before, Complete, Price string
+	Engine                                string // "" is the program itself
 	Notices                               []string
 
 	Panels []panelView
@@ -177,6 +195,7 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request, who *principal, p 
 	f := s.frame(r, q, p.Title, p.Path)
 	f.Lead, f.Subject, f.Text = p.Lead, format.Safe(subject), q.rest.Get("q")
 	f.Panels = <-shown
+	f.Engine = s.engine() // with what this page cost
 	if ofNow(p.Panes[0].View) {
 		f.Windows, f.Filters, f.Active, f.Period, f.Before = nil, nil, nil, "", ""
 	}
@@ -240,6 +259,20 @@ func (s *Server) times(q *question, f *frame) {
 		f.Notices = append(f.Notices, fmt.Sprintf("%d of %d days (of an account and region) were derived with other prices or rules than today's: athenatrail lake rebuild derives them again.", stale, q.snap.days.Load()))
 	}
 	f.Price = s.o.PriceBasis
+	f.Engine = s.engine()
+}
+
+// engine says who answers, for how long, and what that cost until now.
+func (s *Server) engine() string {
+	e := s.o.Lake.Engine
+	if e == nil {
+		return ""
+	}
+	text := fmt.Sprintf("answered by %s, and not asked again for %s", e.Name, e.Keep)
+	if cost := e.Cost(); cost != "" {
+		text += "; since this server began: " + cost
+	}
+	return text
 }
 
 // filters fills in what the page can be filtered by, and what it is.
@@ -383,6 +416,9 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		code = http.StatusNotFound
 		s.fail(w, r, code, "the lake holds nothing of that id, or nothing that your role sees")
 		return
+	case errors.Is(err, errScoped):
+		s.fail(w, r, http.StatusForbidden, errScoped.Error())
+		return
 	case errors.Is(err, errTooManyRoles):
 		code = http.StatusServiceUnavailable
 	}
@@ -405,22 +441,22 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, code int, text str
 
 // noLake says why there is nothing to show.
 func (s *Server) noLake(w http.ResponseWriter, r *http.Request, err error) {
-	text, hint := "The lake cannot be read.", ""
+	title, text, hint := "No lake", "The lake cannot be read.", ""
 	var h interface{ Hint() string }
 	switch {
 	case errors.Is(err, lake.ErrNewer):
-		text, hint = "The lake was written by a newer athenatrail than this one.", "Install that version and start it again."
+		title, text, hint = "A newer lake", "The lake was written by a newer athenatrail than this one.", "Install that version and start it again."
 	case errors.As(err, &h):
 		text, hint = "There is no lake yet.", h.Hint()
 	case errors.Is(err, lake.ErrNoLake), errors.Is(err, fs.ErrNotExist):
-		text, hint = "There is no lake yet.", "athenatrail collect makes one; this page looks for it every few seconds."
+		text, hint = "There is no lake yet.", "athenatrail collect makes one. It is looked for every few seconds: open this page again then."
 	}
 	s.o.Log.Warn("the lake cannot be read", "error", err)
 	if isAPI(r) {
 		s.fail(w, r, http.StatusServiceUnavailable, strings.TrimSpace(text+" "+hint))
 		return
 	}
-	f := s.bare(nil, "No lake")
+	f := s.bare(nil, title)
 	f.Lead = text
 	if hint != "" {
 		f.Notices = []string{hint}

@@ -53,7 +53,7 @@ base AS (
         SELECT *,
             {{template "quarter_hour"}} AS slot
         FROM (
-            {{ran .SQLOnly}}
+            {{.Ran}}
         ) AS ran
     ) AS e
     WHERE dt >= {{.FirstDay}} AND dt <= {{.LastDay}}
@@ -64,6 +64,31 @@ base AS (
 usage AS (
 {{template "weighed" (.Of "base")}}
 )
+{{- end}}
+
+{{- /*
+texts: the SQL of the window's executions, with the columns that TextOf joins by.
+*/ -}}
+{{define "texts" -}}
+{{if .Numbered -}}
+SELECT text_id, query_string
+    FROM held_texts
+    WHERE true
+{{- else -}}
+SELECT account_id, region_name, CAST(dt AS VARCHAR) AS text_dt, text_hash, query_string
+    FROM query_texts
+    WHERE dt >= {{.FirstTextDay}} AND dt <= {{.LastTextDay}}
+{{- end}}
+{{- end}}
+
+{{- /*
+window_texts: texts, and where they are held those alone that ran in the window.
+*/ -}}
+{{define "window_texts" -}}
+{{template "texts" .}}
+{{- if .Numbered}}
+        AND text_id IN (SELECT text_id FROM query_executions WHERE dt >= {{.FirstDay}} AND dt <= {{.LastDay}})
+{{- end}}
 {{- end}}
 
 {{- /*
