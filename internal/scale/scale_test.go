@@ -154,7 +154,7 @@ func comparePage(t *testing.T, want string) {
 	for i := range should {
 		for j := range should[i] {
 			a, b := amount(is[i][j]), amount(should[i][j])
-			if math.Abs(a-b) > 0.1*b {
+			if math.Abs(a-b) > 0.15*b {
 				t.Errorf("%s: row %d: %q, want %q: go test ./internal/scale -args -update", page, i+1, is[i], should[i])
 			}
 		}
