@@ -30,9 +30,11 @@ test:
 servers:
 	scripts/install-test-servers.sh
 
-# The long ones: 200 kills, 10 GB of JSON, long properties.
+# The long ones: 200 kills, power lost after every change, ten minutes of load,
+# 10 GB of JSON, long properties.
 soak:
-	ATHENATRAIL_SOAK=1 $(GO) test -timeout 120m -count=1 ./internal/collect ./internal/compact ./cmd/athenatrail -rapid.checks=1000
+	ATHENATRAIL_SOAK=1 RAPID_CHECKS=1000 $(GO) test -timeout 180m -count=1 ./internal/collect ./internal/compact ./internal/derive ./internal/price \
+		./internal/powertest ./cmd/athenatrail
 
 check: lint race
 

@@ -14,7 +14,7 @@ import (
 // What the documents say of this repository is looked up in it: paths exist,
 // and command lines name commands, views and flags that the program has.
 
-var documents = []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/how-it-knows.md", "docs/configuration.md", "docs/notebooks.md", "docs/privacy.md", "docs/sql.md", "docs/export.md", "docs/deploy.md", "docs/limits.md", "docs/dashboard.md", "docs/notifications.md", "docs/anomalies.md", "docs/estimate.md", "docs/verify.md", "docs/trust.md", "docs/releasing.md", "docs/compaction.md", "docs/engines.md", "docs/quicksight.md"}
+var documents = []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/how-it-knows.md", "docs/configuration.md", "docs/notebooks.md", "docs/privacy.md", "docs/sql.md", "docs/export.md", "docs/deploy.md", "docs/limits.md", "docs/dashboard.md", "docs/notifications.md", "docs/anomalies.md", "docs/estimate.md", "docs/verify.md", "docs/trust.md", "docs/releasing.md", "docs/compaction.md", "docs/engines.md", "docs/quicksight.md", "docs/performance.md", "docs/scale.md"}
 
 func readDocument(t *testing.T, name string) string {
 	t.Helper()

@@ -241,6 +241,7 @@ func TestAWSIsImportedAtItsDoorsOnly(t *testing.T) {
 		"internal/cli":            "the demo's invented credentials",
 		"cmd/athenatrail-lambda":  "the Lambda runtime, and the state machine that it starts",
 		"internal/s3test":         "a client of the S3 server that tests start",
+		"internal/scale":          "clients of the models of S3 and Athena that it reckons with",
 		"internal/mototest":       "clients of the moto server that tests start",
 	}
 	isSDK := func(path string) bool {

@@ -230,11 +230,18 @@ func (f *Facts) addRoleSession(raw string, r *athenatrail.Record, home athenatra
 	return ""
 }
 
+// plainSpaces replaces the blanks that are none of ASCII's.
+var plainSpaces = strings.NewReplacer("\u202f", " ", "\u00a0", " ")
+
 // parseExpiration reads the forms in which STS records tell when credentials
 // expire: ISO, and English dates, of late with a narrow no-break space.
 func parseExpiration(s string) time.Time {
-	s = strings.NewReplacer("\u202f", " ", "\u00a0", " ").Replace(s)
-	for _, layout := range []string{time.RFC3339, "Jan 2, 2006 3:04:05 PM", "Jan 2, 2006, 3:04:05 PM"} {
+	layouts := []string{"Jan 2, 2006 3:04:05 PM", "Jan 2, 2006, 3:04:05 PM"}
+	if s != "" && '0' <= s[0] && s[0] <= '9' {
+		layouts = []string{time.RFC3339}
+	}
+	s = plainSpaces.Replace(s)
+	for _, layout := range layouts {
 		if t, err := time.Parse(layout, s); err == nil {
 			return t.UTC()
 		}

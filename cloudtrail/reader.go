@@ -84,7 +84,7 @@ func NewReader(limits Limits) *Reader { return &Reader{limits: limits} }
 const maxWhole = 64 << 20
 
 // emitSize is how many bytes of facts are gathered before they are passed on.
-const emitSize = 4 << 20
+const emitSize = 1 << 20
 
 // Read reads one log file, compressed or not as its first bytes tell, and
 // passes its facts to emit, in parts; emit must not keep the slices. An error

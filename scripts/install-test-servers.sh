@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the servers that the tests talk to into .tools of this repository,
 # where the tests look for them. It needs Go, Python 3.10 or newer with venv or
-# pip for moto and the AWS CLI, Java 17 with Maven for Trino, and Debian's or
+# pip for moto, the AWS CLI and sqlglot, Java 17 with Maven for Trino, and Debian's or
 # Ubuntu's packages for a mail server and, with the right to install them, for
 # Chromium. It does nothing for what is already there in the right version.
 set -eu
@@ -215,6 +215,43 @@ END
 # The AWS CLI, whose validate-logs gives the verdicts that ours are compared
 # with.
 install_aws 1.46.3
+
+# install_sqlglot VERSION puts the SQL parser that definitions are tried with into
+# a folder, and a Python that finds it there into bin.
+install_sqlglot() {
+	dir="$tools/sqlglot"
+	if [ "$("$bin/sqlglot_python" -c 'import sqlglot; print(sqlglot.__version__)' 2>/dev/null)" = "$1" ]; then
+		echo "sqlglot $1 is in $dir"
+		return
+	fi
+	echo "installing sqlglot $1 into $dir"
+	rm -rf "$dir" "$bin/sqlglot_python"
+	mkdir -p "$bin"
+	if python3 -m venv "$dir" >/dev/null 2>&1; then
+		"$dir/bin/python" -m pip install --quiet --disable-pip-version-check "sqlglot==$1"
+	else
+		rm -rf "$dir"
+		python3 -m pip install --quiet --disable-pip-version-check --target "$dir/lib" "sqlglot==$1"
+	fi
+	cat >"$bin/sqlglot_python.new" <<'END'
+#!/bin/sh
+# Written by scripts/install-test-servers.sh.
+set -eu
+dir="$(cd "$(dirname "$0")/../sqlglot" && pwd)"
+python="$dir/bin/python"
+if [ ! -x "$python" ]; then
+	python=python3
+	export PYTHONPATH="$dir/lib"
+fi
+exec "$python" "$@"
+END
+	chmod +x "$bin/sqlglot_python.new"
+	mv "$bin/sqlglot_python.new" "$bin/sqlglot_python"
+	echo "sqlglot $("$bin/sqlglot_python" -c 'import sqlglot; print(sqlglot.__version__)') is in $dir"
+}
+
+# A parser of Hive's and Trino's SQL.
+install_sqlglot 30.30.0
 
 # install_chromium installs Debian's package, and fonts for what pages say. Tests
 # look for it on PATH.

@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -16,65 +14,6 @@ import (
 	"github.com/athenatrail/athenatrail/internal/meter"
 	"github.com/athenatrail/athenatrail/internal/report"
 )
-
-// compactArgs close all days of a story's lake.
-func compactArgs(dir string, more ...string) []string {
-	return append([]string{"lake", "compact", "--lake", dir, "--before", "2026-10-29"}, more...)
-}
-
-// TestKilledCompact kills compactions at random moments, and lets another
-// finish: the lake is that of one which nobody disturbed, byte for byte.
-func TestKilledCompact(t *testing.T) {
-	kills := 20
-	switch {
-	case soaking():
-		kills = 100
-	case testing.Short():
-		kills = 4
-	}
-	s := newStory(t, 1500, "26", "27")
-	made := t.TempDir()
-	ended(t, program(t, t.Context(), pinnedProgram, nil, s.args(s.trail, made)...)).mustEnd(t, 0)
-	copied := func() string {
-		dir := filepath.Join(t.TempDir(), "lake")
-		if err := os.CopyFS(dir, os.DirFS(made)); err != nil {
-			t.Fatal(err)
-		}
-		return dir
-	}
-	undisturbed := copied()
-	start := time.Now()
-	ended(t, program(t, t.Context(), "athenatrail", nil, compactArgs(undisturbed, "--grace", "0s")...)).mustEnd(t, 0)
-	took := time.Since(start)
-	want := contents(t, diskLake(t, undisturbed))
-	for key := range want {
-		if strings.Contains(key, "_open/") && strings.HasPrefix(key, "tables/") {
-			t.Errorf("left: %s", key)
-		}
-	}
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("an undisturbed run takes %v; seed %d", took, seed)
-	random := rand.New(rand.NewPCG(seed, 0))
-	for killed := 0; killed < kills; {
-		dir := copied()
-		for n := 1 + random.IntN(3); n > 0 && killed < kills; n-- {
-			cmd := program(t, t.Context(), "athenatrail", nil, compactArgs(dir, "--grace", "0s")...)
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			timer := time.AfterFunc(time.Duration(random.Float64()*float64(took)), func() { cmd.Process.Kill() })
-			cmd.Wait()
-			timer.Stop()
-			killed++
-			mustBeSound(t, diskLake(t, dir))
-		}
-		ended(t, program(t, t.Context(), "athenatrail", nil, compactArgs(dir, "--grace", "0s")...)).mustEnd(t, 0)
-		mustEqual(t, want, contents(t, diskLake(t, dir)))
-		if t.Failed() {
-			return
-		}
-	}
-}
 
 // TestReadWhileCompacting reads all the while, with DuckDB and without, that the
 // program collects late records, derives and compacts the same days. No row is

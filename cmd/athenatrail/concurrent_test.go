@@ -4,47 +4,86 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
 
-	"github.com/athenatrail/athenatrail/internal/lake"
 	"github.com/athenatrail/athenatrail/internal/s3test"
 )
 
 // TestAtOnce collects overlapping parts of one trail by several processes at
-// the same time: the lake is that of one run.
+// the same time, while another closes the same days: the lake is that of one run
+// and one compaction.
 func TestAtOnce(t *testing.T) {
-	s := newStory(t, 1500, "26", "27")
-	want, _ := s.undisturbed(t)
-	for _, processes := range []int{2, 3} {
-		t.Run(fmt.Sprintf("%d on disk", processes), func(t *testing.T) {
-			dir := t.TempDir()
-			atOnce(t, s, processes, dir, nil, diskLake(t, dir), want)
-		})
-	}
-	t.Run("3 on S3", func(t *testing.T) {
-		server := s3test.Start(t)
-		bucket := server.Bucket(t)
-		atOnce(t, s, 3, "s3://"+bucket+"/lake", s3Env(server, server.Endpoint), s3Lake(t, server, bucket, "lake"), want)
+	s, made := collected(t)
+	location, _, undisturbed := disk{}.folder(t)
+	copyLake(t, made, undisturbed)
+	run(t, nil, compactArgs(location, "--grace", "0s")...).mustEnd(t, 0)
+	want := contents(t, undisturbed)
+	t.Run("on disk", func(t *testing.T) {
+		for _, processes := range []int{2, 5, 10} {
+			t.Run(fmt.Sprint(processes), func(t *testing.T) { atOnce(t, s, processes, disk{}, want) })
+		}
+	})
+	t.Run("on S3", func(t *testing.T) {
+		several := []int{5}
+		if soaking() {
+			several = []int{2, 5, 10}
+		}
+		where := bucket{s3test.Start(t)}
+		for _, processes := range several {
+			t.Run(fmt.Sprint(processes), func(t *testing.T) { atOnce(t, s, processes, where, want) })
+		}
 	})
 }
 
-func atOnce(t *testing.T, s *story, processes int, location string, env []string, store lake.Store, want map[string]string) {
+func atOnce(t *testing.T, s *story, processes int, where place, want map[string]string) {
+	if testing.Short() && processes > 2 {
+		t.Skip("many processes")
+	}
+	location, env, store := where.folder(t)
+	compact := func(more ...string) *exec.Cmd {
+		return program(t, t.Context(), "athenatrail", env, compactArgs(location, more...)...)
+	}
+	// One before, so that there is a lake to compact.
+	parts := overlapping(t, s.trail, processes+1)
+	collect := func(part string) *exec.Cmd {
+		return program(t, t.Context(), pinnedProgram, env, s.args(part, location)...)
+	}
+	ended(t, collect(parts[processes])).mustEnd(t, 0)
 	var wg sync.WaitGroup
 	results := make([]result, processes)
-	for n, part := range overlapping(t, s.trail, processes) {
-		cmd := program(t, t.Context(), pinnedProgram, env, s.args(part, location)...)
+	for n, part := range parts[:processes] {
+		cmd := collect(part)
 		wg.Go(func() { results[n] = ended(t, cmd) })
 	}
+	done := make(chan struct{})
+	var compactions []result
+	var beside sync.WaitGroup
+	beside.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				compactions = append(compactions, ended(t, compact()))
+			}
+		}
+	})
 	wg.Wait()
-	for _, r := range results {
+	close(done)
+	beside.Wait()
+	for _, r := range append(results, compactions...) {
 		r.mustEnd(t, 0)
 	}
 	// Nothing is left to do: what one process marked while another derived is
 	// derived by one of them.
 	mustBeSound(t, store)
+	ended(t, compact("--grace", "0s")).mustEnd(t, 0)
+	mustBeSound(t, store)
 	mustEqual(t, want, contents(t, store))
+	t.Logf("%d processes collected, and the days were compacted %d times meanwhile", processes, len(compactions))
 }
 
 // overlapping returns as many folders as asked for. Every log file is in one

@@ -19,13 +19,13 @@ import (
 	"github.com/athenatrail/athenatrail/internal/s3test"
 )
 
-// A fault is what happens to a request for S3.
+// A fault is what happens to a request for a service of AWS.
 type fault int
 
 const (
 	none        fault = iota
 	internal          // 500
-	slowDown          // 503 SlowDown
+	slowDown          // throttling, which S3 calls SlowDown
 	denied            // 403
 	cutBefore         // the connection ends without an answer, nothing was done
 	cutAfter          // it was done, the answer is lost
@@ -35,9 +35,9 @@ const (
 	slow              // the answer comes in small pieces
 )
 
-// A faultyS3 stands in front of an S3 server and does to each request what a
-// function says. It keeps the Host header, which is signed.
-type faultyS3 struct {
+// A faulty stands in front of a server of a service of AWS and does to each
+// request what a function says. It keeps the Host header, which is signed.
+type faulty struct {
 	*httptest.Server
 	proxy *httputil.ReverseProxy
 
@@ -47,21 +47,22 @@ type faultyS3 struct {
 	choose func(r *http.Request, n int) fault
 }
 
-// newFaultyS3 starts one. Choose gets a request and how many of its method and
-// path came before it.
-func newFaultyS3(t *testing.T, server *s3test.Server, choose func(r *http.Request, n int) fault) *faultyS3 {
+// newFaulty starts one in front of the server at an endpoint. Choose gets a
+// request and how many of its method and path came before it.
+func newFaulty(t *testing.T, endpoint string, choose func(r *http.Request, n int) fault) *faulty {
 	t.Helper()
-	target, err := url.Parse(server.Endpoint)
+	target, err := url.Parse(endpoint)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &faultyS3{asked: map[string]int{}, faults: map[fault]int{}, choose: choose}
+	f := &faulty{asked: map[string]int{}, faults: map[fault]int{}, choose: choose}
 	f.proxy = &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(target)
 			r.Out.Host = r.In.Host
 		},
-		Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64},
+		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
+		Transport:    &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64},
 	}
 	f.Server = httptest.NewServer(f)
 	t.Cleanup(f.Close)
@@ -69,20 +70,20 @@ func newFaultyS3(t *testing.T, server *s3test.Server, choose func(r *http.Reques
 }
 
 // heal ends all faults.
-func (f *faultyS3) heal() {
+func (f *faulty) heal() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.choose = func(*http.Request, int) fault { return none }
 }
 
 // happened returns how many faults of a kind there were.
-func (f *faultyS3) happened(kind fault) int {
+func (f *faulty) happened(kind fault) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.faults[kind]
 }
 
-func (f *faultyS3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (f *faulty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	key := r.Method + " " + r.URL.Path
 	n := f.asked[key]
@@ -97,11 +98,18 @@ func (f *faultyS3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case none:
 		f.proxy.ServeHTTP(w, r)
 	case internal:
-		s3Error(w, r, http.StatusInternalServerError, "InternalError")
+		awsError(w, r, http.StatusInternalServerError, "InternalError")
 	case slowDown:
-		s3Error(w, r, http.StatusServiceUnavailable, "SlowDown")
+		switch speaks(r) {
+		case jsonCalls:
+			awsError(w, r, http.StatusBadRequest, "ThrottlingException")
+		case queryCalls:
+			awsError(w, r, http.StatusBadRequest, "Throttling")
+		default:
+			awsError(w, r, http.StatusServiceUnavailable, "SlowDown")
+		}
 	case denied:
-		s3Error(w, r, http.StatusForbidden, "AccessDenied")
+		awsError(w, r, http.StatusForbidden, "AccessDenied")
 	case cutBefore:
 		panic(http.ErrAbortHandler)
 	default:
@@ -110,7 +118,7 @@ func (f *faultyS3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // alter lets the server do what was asked, and spoils its answer.
-func (f *faultyS3) alter(w http.ResponseWriter, r *http.Request, kind fault) {
+func (f *faulty) alter(w http.ResponseWriter, r *http.Request, kind fault) {
 	answer := httptest.NewRecorder()
 	f.proxy.ServeHTTP(answer, r)
 	if kind == cutAfter {
@@ -119,7 +127,8 @@ func (f *faultyS3) alter(w http.ResponseWriter, r *http.Request, kind fault) {
 	body := answer.Body.Bytes()
 	for name, values := range answer.Header() {
 		// CloudTrail's objects may have no checksum, which would tell as well.
-		if !strings.HasPrefix(name, "X-Amz-Checksum-") {
+		// What the program itself has put into S3 has one.
+		if !isLogFile(r) || !strings.HasPrefix(name, "X-Amz-Checksum-") {
 			w.Header()[name] = values
 		}
 	}
@@ -144,6 +153,41 @@ func (f *faultyS3) alter(w http.ResponseWriter, r *http.Request, kind fault) {
 			http.NewResponseController(w).Flush()
 			time.Sleep(50 * time.Millisecond)
 		}
+	}
+}
+
+// A protocol is how a service of AWS is spoken to.
+type protocol int
+
+const (
+	restCalls  protocol = iota // S3
+	jsonCalls                  // Athena, CloudTrail, Organizations, Glue
+	queryCalls                 // IAM, STS, SNS
+)
+
+func speaks(r *http.Request) protocol {
+	switch {
+	case r.Header.Get("X-Amz-Target") != "":
+		return jsonCalls
+	case strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded"):
+		return queryCalls
+	}
+	return restCalls
+}
+
+// awsError answers as a service does when it fails.
+func awsError(w http.ResponseWriter, r *http.Request, status int, code string) {
+	switch speaks(r) {
+	case jsonCalls:
+		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+		w.WriteHeader(status)
+		fmt.Fprintf(w, `{"__type":%q,"message":"made up by the test"}`, code)
+	case queryCalls:
+		w.Header().Set("Content-Type", "text/xml")
+		w.WriteHeader(status)
+		fmt.Fprintf(w, "<ErrorResponse><Error><Type>Receiver</Type><Code>%s</Code><Message>made up by the test</Message></Error><RequestId>1</RequestId></ErrorResponse>", code)
+	default:
+		s3Error(w, r, status, code)
 	}
 }
 
@@ -181,7 +225,7 @@ func TestS3Faults(t *testing.T) {
 	onRead := []fault{internal, slowDown, cutBefore, cutInBody, slow}
 	var mu sync.Mutex
 	writes := 0
-	proxy := newFaultyS3(t, server, func(r *http.Request, n int) fault {
+	proxy := newFaulty(t, server.Endpoint, func(r *http.Request, n int) fault {
 		switch {
 		case r.Method == http.MethodGet && isLogFile(r) && n == 0:
 			i := slices.Index(keys, strings.TrimPrefix(r.URL.Path, "/"+trail+"/"))
@@ -232,7 +276,7 @@ func TestS3Unreadable(t *testing.T) {
 			trail := server.Bucket(t)
 			keys := upload(t, server, trail, s.trail)
 			bad := keys[len(keys)/2]
-			proxy := newFaultyS3(t, server, func(r *http.Request, n int) fault {
+			proxy := newFaulty(t, server.Endpoint, func(r *http.Request, n int) fault {
 				if r.Method == http.MethodGet && r.URL.Path == "/"+trail+"/"+bad {
 					return kind
 				}
@@ -276,7 +320,7 @@ func TestS3Changes(t *testing.T) {
 	keys := upload(t, server, trail, s.trail)
 	bad := keys[len(keys)/2]
 	late := []byte(`{"Records":[` + recentRecord(time.Date(2026, 10, 27, 0, 0, 0, 0, time.UTC), 1, recentRuns[1]) + `]}`)
-	proxy := newFaultyS3(t, server, func(r *http.Request, n int) fault {
+	proxy := newFaulty(t, server.Endpoint, func(r *http.Request, n int) fault {
 		if r.Method == http.MethodGet && r.URL.Path == "/"+trail+"/"+bad && n == 0 {
 			server.Put(t, trail, bad, late)
 		}

@@ -33,8 +33,11 @@ type limitsDay struct {
 	config      string // file
 	env         []string
 
-	api *athenaapitest.Server
-	iam *iam.Client
+	api   *athenaapitest.Server
+	iam   *iam.Client
+	place string // of IAM
+	hook  string // URL
+	days  int    // begun anew
 
 	mu       sync.Mutex
 	queries  map[string]athenaapitest.Execution
@@ -55,7 +58,11 @@ func newLimitsDay(t *testing.T) *limitsDay {
 	}
 	var err error
 	d.api, err = athenaapitest.Start(athenaapitest.Config{
-		Keys: []athenaapitest.Key{{ID: recentKey, Secret: recentSecret, Account: limitsAccount, ARN: "arn:aws:iam::" + limitsAccount + ":user/limits", UserID: "AIDAEXAMPLELIMITS"}},
+		Keys: []athenaapitest.Key{
+			{ID: recentKey, Secret: recentSecret, Account: limitsAccount, ARN: "arn:aws:iam::" + limitsAccount + ":user/limits", UserID: "AIDAEXAMPLELIMITS"},
+			// Of who has the lake in an S3 server, which knows this key alone.
+			{ID: "test", Secret: "test-secret", Account: limitsAccount, ARN: "arn:aws:iam::" + limitsAccount + ":user/limits", UserID: "AIDAEXAMPLELIMITS"},
+		},
 		Lookup: func(_, _, id string) (athenaapitest.Execution, bool) {
 			d.mu.Lock()
 			defer d.mu.Unlock()
@@ -67,8 +74,8 @@ func newLimitsDay(t *testing.T) *limitsDay {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { d.api.Close() })
-	endpoint := mototest.Start(t)
-	d.iam = iam.NewFromConfig(mototest.Config(endpoint, "us-east-1"))
+	d.place = mototest.Start(t)
+	d.iam = iam.NewFromConfig(mototest.Config(d.place, "us-east-1"))
 	if _, err := d.iam.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: aws.String(limitsRole), Path: aws.String("/teams/"), AssumeRolePolicyDocument: aws.String(
 		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}`)}); err != nil {
 		t.Fatal(err)
@@ -80,13 +87,19 @@ func newLimitsDay(t *testing.T) *limitsDay {
 		d.messages = append(d.messages, string(body))
 	}))
 	t.Cleanup(hook.Close)
-	d.env = []string{
-		"AWS_ENDPOINT_URL_ATHENA=" + d.api.URL, "AWS_ENDPOINT_URL_STS=" + d.api.URL, "AWS_ENDPOINT_URL_IAM=" + endpoint, "AWS_REGION=" + limitsRegion,
-		"AWS_ACCESS_KEY_ID=" + recentKey, "AWS_SECRET_ACCESS_KEY=" + recentSecret,
-		"LIMITS_HOOK=generic" + strings.TrimPrefix(hook.URL, "http") + "/limits?disabletls=yes&template=json",
-	}
+	d.hook = hook.URL
+	d.env = d.environment()
 	d.allow("100 GB")
 	return d
+}
+
+// environment points the program at the day's services.
+func (d *limitsDay) environment() []string {
+	return []string{
+		"AWS_ENDPOINT_URL_ATHENA=" + d.api.URL, "AWS_ENDPOINT_URL_STS=" + d.api.URL, "AWS_ENDPOINT_URL_IAM=" + d.place, "AWS_REGION=" + limitsRegion,
+		"AWS_ACCESS_KEY_ID=" + recentKey, "AWS_SECRET_ACCESS_KEY=" + recentSecret,
+		"LIMITS_HOOK=generic" + strings.TrimPrefix(d.hook, "http") + "/limits?disabletls=yes&template=json",
+	}
 }
 
 // allow writes the configuration, with that amount.
@@ -116,7 +129,7 @@ notify:
 // know it: as one that ends so long after its start, having scanned so much.
 func (d *limitsDay) query(n int, person string, ago, takes time.Duration, bytes int64) string {
 	d.Helper()
-	id := fmt.Sprintf("33333333-4444-4555-8666-7777777777%02d", n)
+	id := fmt.Sprintf("33333333-4444-4555-8666-%012d", n)
 	at := d.now.Add(-ago).Truncate(time.Second)
 	x := athenaapitest.Execution{
 		ID: id, Query: "SELECT * FROM clicks", StatementType: "DML", WorkGroup: "analysts", Context: &athenaapitest.Context{Database: "raw"},

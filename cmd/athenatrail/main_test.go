@@ -155,11 +155,15 @@ func contents(t testing.TB, store lake.Store) map[string]string {
 			if err != nil {
 				t.Fatal(err)
 			}
-			sum := sha256.Sum256(data)
-			files[f.Key] = hex.EncodeToString(sum[:8])
+			files[f.Key] = hash(data)
 		}
 	}
 	return files
+}
+
+func hash(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:8])
 }
 
 // mustBeSound fails the test if a mark is left, or if verification finds

@@ -73,7 +73,7 @@ func (h *hook) configuration(t *testing.T) string {
 }
 
 // notices returns those of a lake.
-func notices(t *testing.T, store lake.Store) (list []*athenatrail.Notice) {
+func notices(t testing.TB, store lake.Store) (list []*athenatrail.Notice) {
 	t.Helper()
 	l, err := lake.Open(t.Context(), store)
 	if err != nil {
@@ -230,7 +230,7 @@ func waitFor(dir string) chan struct{} {
 }
 
 // age makes claims of processes that are gone old enough for another to send.
-func age(t *testing.T, store lake.Store) {
+func age(t testing.TB, store lake.Store) {
 	t.Helper()
 	l, err := lake.Open(t.Context(), store)
 	if err != nil {

@@ -121,8 +121,8 @@ func decodeReply(body []byte) (reply, error) {
 	return r, nil
 }
 
-// answer makes the facts of one QueryExecution.
-func (c *Client) answer(w Wanted, raw json.RawMessage) Answer {
+// Answer makes the facts of one QueryExecution, in the API's JSON.
+func (c *Client) Answer(w Wanted, raw json.RawMessage) Answer {
 	members, err := decodeMembers(raw)
 	if err != nil {
 		return Answer{Wanted: w, Err: err}

@@ -40,9 +40,11 @@ const (
 	// BatchSize is the most ids that BatchGetQueryExecution takes.
 	BatchSize = 50
 
-	// inFlight is how many calls wait for an answer side by side, so that the
-	// pace and not the distance to the region decides.
-	inFlight = 4
+	// inFlight is how many calls of one operation wait for an answer side by
+	// side at most. A call is begun when the pace allows it, so that as many
+	// wait as there are calls in the time of an answer: with 20 a second and
+	// answers of 3 s, 60.
+	inFlight = 64
 
 	// maxSplits bounds the calls that one Details makes to find out which ids
 	// of denied batches are denied. It is enough for three batches that are
@@ -121,6 +123,7 @@ func New(cfg aws.Config, account string, pacers *Pacers) *Client {
 type kind struct {
 	name   string
 	noun   string
+	op     string
 	batch  int            // ids a call
 	idForm *regexp.Regexp // what the operation takes as an id (API reference)
 
@@ -135,15 +138,15 @@ type kind struct {
 func kinds() []kind {
 	return []kind{
 		{
-			name: athenatrail.KindQueryExecution, noun: "a query execution", batch: BatchSize,
+			name: athenatrail.KindQueryExecution, noun: "a query execution", op: OpBatchGetQueryExecution, batch: BatchSize,
 			idForm: executionID, away: maxAway, final: executionFinal, ask: (*run).batch,
 		},
 		{
-			name: athenatrail.KindSession, noun: "a session", batch: 1,
+			name: athenatrail.KindSession, noun: "a session", op: OpGetSession, batch: 1,
 			idForm: sessionID, away: maxSessionAway, final: sessionFinal, ask: (*run).single,
 		},
 		{
-			name: athenatrail.KindCalculation, noun: "a calculation execution", batch: 1,
+			name: athenatrail.KindCalculation, noun: "a calculation execution", op: OpGetCalculationExecution, batch: 1,
 			idForm: calculationID, away: maxAway, final: calculationFinal, ask: (*run).single,
 		},
 	}
@@ -173,7 +176,7 @@ func (c *Client) Details(ctx context.Context, now time.Time, wanted []Wanted) it
 		}
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		answers := make(chan []Answer, inFlight)
+		answers := make(chan []Answer, 4)
 		go func() {
 			defer close(answers)
 			var all sync.WaitGroup
@@ -181,10 +184,16 @@ func (c *Client) Details(ctx context.Context, now time.Time, wanted []Wanted) it
 				// Each kind has its own: what is denied or throttled for one
 				// operation says nothing about another.
 				run := &run{Client: c, kind: k, splits: maxSplits, denied: map[string]string{}}
+				pace := c.pacers.of(c.account, c.region, k.op)
 				all.Go(func() {
 					var g errgroup.Group
 					g.SetLimit(inFlight)
 					for ids := range slices.Chunk(ask[k.name], k.batch) {
+						// A batch waits for its turn here, and not with many others
+						// beside it, so that it knows what the ones before it learnt.
+						if !run.isAnswered(ids) {
+							pace.grant(ctx)
+						}
 						g.Go(func() error {
 							answers <- k.ask(run, ctx, ids)
 							return nil

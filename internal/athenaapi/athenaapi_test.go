@@ -578,11 +578,11 @@ func FuzzReply(f *testing.F) {
 			return
 		}
 		for id, raw := range r.executions {
-			a := c.answer(Wanted{ID: id, Started: started}, raw)
+			a := c.Answer(Wanted{ID: id, Started: started}, raw)
 			if a.Err != nil {
 				continue
 			}
-			again := c.answer(Wanted{ID: id, Started: started}, json.RawMessage(a.Detail.Answer))
+			again := c.Answer(Wanted{ID: id, Started: started}, json.RawMessage(a.Detail.Answer))
 			if again.Detail.Answer != a.Detail.Answer {
 				t.Errorf("canonical JSON of %q is %q", a.Detail.Answer, again.Detail.Answer)
 			}

@@ -35,6 +35,13 @@ func (r *run) lose() int {
 	return r.lost
 }
 
+// isAnswered reports whether no call has to be made for ids any more.
+func (r *run) isAnswered(ids []Wanted) bool {
+	ask, _ := r.partDenied(ids)
+	_, all := r.deniedAltogether()
+	return len(ask) == 0 || all || r.failed() != nil
+}
+
 // batch asks for up to 50 query executions in one call.
 func (r *run) batch(ctx context.Context, batch []Wanted) []Answer {
 	ask, answers := r.partDenied(batch)

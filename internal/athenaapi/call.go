@@ -46,7 +46,7 @@ func (c *Client) ask(ctx context.Context, batch []Wanted) (answers []Answer, err
 		for _, w := range waiting {
 			execution, ok := reply.executions[w.ID]
 			if ok {
-				answers = append(answers, c.answer(w, execution))
+				answers = append(answers, c.Answer(w, execution))
 				continue
 			}
 			unprocessed := reply.unprocessed[w.ID]

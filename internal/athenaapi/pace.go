@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -86,6 +87,8 @@ func (p *Pacers) of(account, region, operation string) *pace {
 type pace struct {
 	full float64 // calls a second
 
+	granted atomic.Int64 // calls that may be made without waiting
+
 	mu      sync.Mutex
 	bucket  *rate.Limiter
 	lowered time.Time
@@ -96,7 +99,21 @@ func newPace(perSecond float64) *pace {
 	return &pace{full: perSecond, bucket: rate.NewLimiter(rate.Limit(perSecond), burst)}
 }
 
-func (p *pace) wait(ctx context.Context) error { return p.bucket.Wait(ctx) }
+func (p *pace) wait(ctx context.Context) error {
+	for n := p.granted.Load(); n > 0; n = p.granted.Load() {
+		if p.granted.CompareAndSwap(n, n-1) {
+			return ctx.Err()
+		}
+	}
+	return p.bucket.Wait(ctx)
+}
+
+// grant waits as a call does, for one that is made right after.
+func (p *pace) grant(ctx context.Context) {
+	if p.bucket.Wait(ctx) == nil {
+		p.granted.Add(1)
+	}
+}
 
 func (p *pace) answered() {
 	p.mu.Lock()

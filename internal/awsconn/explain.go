@@ -180,6 +180,9 @@ func explainCall(err error) (line, hint string, ok bool) {
 		line, hint = explainAPI(err, api)
 		return line, hint, true
 	}
+	if unreadable(err) {
+		return fmt.Sprintf("%s: the answer cannot be read: %s", operationName(err), oneLine(cause(err).Error())), "", true
+	}
 	var dns *net.DNSError
 	if errors.As(err, &dns) {
 		return fmt.Sprintf("%s: cannot find the host %s", operationName(err), dns.Name),
@@ -278,6 +281,17 @@ func explainAPI(err error, api smithy.APIError) (line, hint string) {
 		message = "no message"
 	}
 	return fmt.Sprintf("%s: %s: %s", name, code, message), ""
+}
+
+// cause is the innermost error of a chain.
+func cause(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
 }
 
 // bucketRegion returns the region that S3 names when a bucket is elsewhere.

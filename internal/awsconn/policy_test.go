@@ -29,14 +29,25 @@ var known = []string{
 	"sts:AssumeRole",
 }
 
-// knownIn are those that one policy alone may name: limits that act, and an
-// engine of reports.
+// knownIn are those that one policy alone may name: limits that act, and
+// who lets Athena run statements.
 var knownIn = map[string][]string{
 	"limits.json": {
 		"athena:StopQueryExecution", "athena:TerminateSession", "athena:UpdateWorkGroup",
 		"iam:CreatePolicyVersion", "iam:DeletePolicyVersion", "iam:DeleteRolePolicy", "iam:DeleteUserPolicy", "iam:GetPolicy", "iam:GetPolicyVersion",
 		"iam:GetRolePolicy", "iam:GetUserPolicy", "iam:ListAttachedRolePolicies", "iam:ListPolicyVersions", "iam:ListRolePolicies", "iam:ListUserPolicies",
 		"iam:PutRolePolicy", "iam:PutUserPolicy",
+	},
+	"collect-athena.json": {
+		"athena:GetQueryExecution", "athena:StartQueryExecution", "athena:StopQueryExecution",
+		"glue:GetDatabase", "glue:GetPartition", "glue:GetPartitions", "glue:GetTable",
+		"s3:AbortMultipartUpload", "s3:GetBucketLocation", "s3:ListBucketMultipartUploads", "s3:ListMultipartUploadParts",
+	},
+	"system-table.json": {
+		"athena:GetQueryExecution", "athena:GetQueryResults", "athena:StartQueryExecution", "athena:StopQueryExecution",
+		"glue:GetCatalog", "glue:GetDatabase", "glue:GetTable",
+		"s3:AbortMultipartUpload", "s3:GetBucketLocation", "s3:ListBucketMultipartUploads", "s3:ListMultipartUploadParts",
+		"s3tables:GetTable", "s3tables:GetTableData", "s3tables:GetTableMetadataLocation",
 	},
 	"engine-athena.json": {
 		"athena:GetQueryExecution", "athena:GetQueryResults", "athena:StartQueryExecution", "athena:StopQueryExecution",

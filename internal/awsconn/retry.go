@@ -1,11 +1,14 @@
 package awsconn
 
 import (
+	"errors"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 const (
@@ -29,6 +32,7 @@ func newRetryer() aws.Retryer {
 		o.MaxBackoff = maxBackoff
 		o.RateLimiter = ratelimit.None
 		o.Backoff = backoff{retry.NewExponentialJitterBackoff(maxBackoff)}
+		o.Retryables = append(o.Retryables, retry.IsErrorRetryableFunc(isCut))
 	})
 }
 
@@ -42,4 +46,23 @@ func (b backoff) BackoffDelay(attempt int, err error) (time.Duration, error) {
 		return 0, &retry.MaxAttemptsError{Attempt: attempt, Err: err}
 	}
 	return b.delays.BackoffDelay(attempt, err)
+}
+
+// isCut is for answers that are no XML or JSON, as that of a connection is which
+// ended in the middle of it. The SDK takes those for final.
+func isCut(err error) aws.Ternary {
+	if unreadable(err) {
+		return aws.TrueTernary
+	}
+	return aws.UnknownTernary
+}
+
+// unreadable tells that there was an answer, and that neither a result nor an
+// error of the service could be read from it.
+func unreadable(err error) bool {
+	var decoding *smithy.DeserializationError
+	var response *smithyhttp.ResponseError
+	var sending *smithyhttp.RequestSendError // there was none
+	var api smithy.APIError
+	return errors.As(err, &decoding) || errors.As(err, &response) && !errors.As(err, &sending) && !errors.As(err, &api)
 }

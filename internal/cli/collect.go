@@ -34,6 +34,7 @@ type collectOptions struct {
 	interval time.Duration
 	listen   string
 	noLimits bool
+	on       string
 }
 
 func (a *app) collectCommand() *cobra.Command {
@@ -54,6 +55,11 @@ look-back; --from and --to bound instead when the log files were delivered, by
 day, and log files of the look-back after --to are read too, since some come
 late.
 
+With --on athena, Athena reads the trail in the place of this machine, by the
+table cloudtrail_logs of athenatrail ddl: one statement for each day of delivery
+that is over and was not unloaded before, of which Athena charges what the day's
+log files have. --from is needed. docs/engines.md says more.
+
 With --follow it goes on until it is stopped, looking for new log files every
 interval; a queue is waited at. On SIGTERM or Ctrl-C it stores what it has read
 and ends. Meanwhile /healthz and /metrics (Prometheus) answer at --listen. After
@@ -70,6 +76,7 @@ when it changes.`,
   athenatrail collect --source ./AWSLogs --no-details
   zcat *.json.gz | athenatrail collect --source -
   athenatrail collect --source lookup-events --region eu-west-1 --from 30d --dry-run
+  athenatrail collect --source s3://my-trail-bucket --on athena --from 2026-08-01 --to 2026-11-01
   athenatrail collect --source sqs:https://sqs.eu-west-1.amazonaws.com/111122223333/trail --follow`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.collect(cmd.Context(), o) },
@@ -78,6 +85,7 @@ when it changes.`,
 	f.StringArray("source", nil, "where records are, repeatable: a folder or file, -, s3://bucket[/prefix], sqs:URL or lookup-events")
 	f.StringVar(&o.from, "from", "", "read log files delivered from this day on: 2026-11-01, 7d, yesterday")
 	f.StringVar(&o.to, "to", "", "read log files delivered before this day")
+	f.StringVar(&o.on, "on", "", "athena: let Athena read the trail, for one that is too big to pull")
 	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be read and asked, and do nothing")
 	f.BoolVar(&o.follow, "follow", false, "go on until stopped")
 	f.DurationVar(&o.interval, "interval", 20*time.Second, "with --follow, the pause between two looks for new log files")
@@ -102,6 +110,9 @@ func (a *app) collect(ctx context.Context, o collectOptions) error {
 	from, to, err := collectWindow(e, o, now)
 	if err != nil {
 		return err
+	}
+	if o.on != "" {
+		return a.collectOn(ctx, e, o, from, to, now)
 	}
 	life := ctx
 	if o.follow { // on being stopped, what was received is stored first
@@ -137,7 +148,7 @@ func (a *app) collect(ctx context.Context, o collectOptions) error {
 		sum = sum.Plus(part)
 		more = part.More && !o.dryRun
 	}
-	return a.finish(e, sum)
+	return errors.Join(a.finish(e, sum), a.sayAsked(ctx, e))
 }
 
 // foreseeFeeds says how many calls of CloudTrail a run would take, and how long.
@@ -186,6 +197,10 @@ func collectWindow(e *setup.Env, o collectOptions, now time.Time) (from, to time
 		return from, to, usage("--follow goes on until it is stopped: it takes no --to")
 	case o.follow && o.dryRun:
 		return from, to, usage("--follow cannot be tried with --dry-run")
+	case o.on != "" && o.on != config.EngineAthena:
+		return from, to, usage("--on %s: want athena", o.on)
+	case o.follow && o.on != "":
+		return from, to, usage("--follow cannot go together with --on: it looks for new log files, and Athena reads days that are over")
 	case o.follow && o.interval < 100*time.Millisecond:
 		return from, to, usage("--interval %v: want at least 100ms", o.interval)
 	}
@@ -244,7 +259,7 @@ func summaryLines(s *collect.Summary) []string {
 	}
 	lines := []string{fmt.Sprintf("read %s (%s, %s of JSON), %s known already", count(s.Read, "log file"), format.HumanBytes(s.ReadLen), format.HumanBytes(s.Inflated), count(s.Known, ""))}
 	if s.Pages > 0 {
-		lines = append(lines, fmt.Sprintf("read %s of LookupEvents", count(s.Pages, "page")))
+		lines = append(lines, fmt.Sprintf("read %s", count(s.Pages, "page")))
 	}
 	if s.Read+s.Pages > 0 {
 		lines = append(lines, fmt.Sprintf("of %s, %s are Athena's, of STS or of Lake Formation: %s kept, %s of no use here, %s undecodable; %s to the lake",
@@ -318,7 +333,7 @@ func (a *app) progress() *progress {
 
 var stageTitles = map[string]string{
 	collect.StageRead:    "reading log files",
-	collect.StageFeeds:   "asking CloudTrail",
+	collect.StageFeeds:   "reading pages    ",
 	collect.StageDetails: "asking Athena    ",
 	collect.StageDerive:  "deriving days    ",
 }

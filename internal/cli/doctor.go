@@ -77,7 +77,7 @@ func (a *app) doctor(ctx context.Context, all bool) error {
 		}
 		return err
 	}
-	if e.Details == config.DetailsAPI {
+	if e.Details != config.DetailsNone {
 		d.athena(ctx)
 	}
 	var rows [][]any

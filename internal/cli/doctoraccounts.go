@@ -336,7 +336,7 @@ func (d *doctor) hasRole(account string) bool {
 
 // askAthena asks what collect would, one call each.
 func (d *doctor) askAthena(ctx context.Context, asked *setup.Askers, tags bool, p *place) {
-	if d.Details != config.DetailsAPI {
+	if d.Details == config.DetailsNone {
 		return
 	}
 	client, err := asked.Client(ctx, p.account, p.region)

@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/athenatrail/athenatrail"
-	"github.com/athenatrail/athenatrail/internal/awsconn"
 	"github.com/athenatrail/athenatrail/internal/config"
 	"github.com/athenatrail/athenatrail/internal/engine"
 	"github.com/athenatrail/athenatrail/internal/format"
@@ -88,19 +87,7 @@ func openEngine(ctx context.Context, e *setup.Env, name string, meter *engine.Me
 		db, err := engine.Trino{URL: s.TrinoURL, Catalog: s.Catalog, Schema: s.Database, Source: e.UserAgent, AccessToken: os.Getenv(trinoToken)}.Open()
 		return db, "", err
 	}
-	conn, err := e.AWS(ctx)
-	if err != nil {
-		return nil, "", err
-	}
-	cfg, err := conn.Config(ctx, "", s.Region)
-	if err != nil {
-		return nil, "", awsconn.Explained(fmt.Errorf("athena: %w", err))
-	}
-	db, err := engine.Athena{
-		Config: cfg, WorkGroup: s.WorkGroup, OutputLocation: s.OutputLocation, Catalog: s.Catalog, Database: s.Database,
-		Reuse: s.ResultReuse, Cutoff: s.BytesCutoff,
-	}.Open(meter)
-	return db, cfg.Region, err
+	return e.Athena(ctx, meter)
 }
 
 // sayCost tells on stderr what Athena was asked, and what that costs by the
@@ -109,9 +96,19 @@ func (a *app) sayCost(e *setup.Env, region string, statements []engine.Statement
 	if a.quiet || len(statements) == 0 {
 		return nil
 	}
+	text, err := costText(e, region, statements)
+	if err == nil {
+		a.note("athena: %s", text)
+	}
+	return err
+}
+
+// costText says how many statements there were, what they scanned, and what that
+// comes to by the table of prices.
+func costText(e *setup.Env, region string, statements []engine.Statement) (string, error) {
 	settings, err := e.Settings()
 	if err != nil {
-		return err
+		return "", err
 	}
 	var scanned int64
 	var total athenatrail.Money
@@ -141,6 +138,5 @@ func (a *app) sayCost(e *setup.Env, region string, statements []engine.Statement
 	if unknown > 0 {
 		text += fmt.Sprintf(", %d of unknown cost", unknown)
 	}
-	a.note("athena: %s", text)
-	return nil
+	return text, nil
 }

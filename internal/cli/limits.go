@@ -30,6 +30,8 @@ type limitsOptions struct {
 	all    bool
 	wide   bool
 
+	anyEngine bool // --engine is looked at
+
 	history bool
 	from    string
 }
@@ -75,6 +77,7 @@ A lake that is hours behind is looked at as of the time to which it is complete.
 				a.wide = o.wide
 				return a.limitsHistory(cmd.Context(), o)
 			}
+			o.anyEngine = true
 			return a.limitsStatus(cmd.Context(), o)
 		},
 	}
@@ -82,6 +85,7 @@ A lake that is hours behind is looked at as of the time to which it is complete.
 	f := c.Flags()
 	f.StringVar(&o.person, "person", "", "only what counts for this person: their own limits; * stands for any text")
 	f.IntVar(&o.top, "top", 20, "at most so many of each limit, 0 for all")
+	a.engineFlag(f)
 	f.BoolVar(&o.wide, "wide", false, "show every column in a table")
 	f.BoolVar(&o.history, "history", false, "what was done because of limits, the newest first, in place of how everybody stands")
 	f.StringVar(&o.from, "from", "", "with --history: from this time on (default 30d)")
@@ -162,7 +166,7 @@ func (a *app) limitsReport(ctx context.Context, o limitsOptions, forecast bool) 
 	if err != nil {
 		return nil, nil, nil, awsconn.Explained(err)
 	}
-	report, err := meter.Report(ctx, l, limits, m, forecast)
+	report, err := a.limitsOn(ctx, e, l, limits, m, o.anyEngine, forecast)
 	if err != nil {
 		return nil, nil, nil, awsconn.Explained(err)
 	}
@@ -170,6 +174,27 @@ func (a *app) limitsReport(ctx context.Context, o limitsOptions, forecast bool) 
 		return nil, nil, nil, awsconn.Explained(err)
 	}
 	return e, limits, report, nil
+}
+
+// limitsOn reads what was used from the lake's files, or where any engine will do
+// from the one that the command asks for.
+func (a *app) limitsOn(ctx context.Context, e *setup.Env, l *lake.Lake, limits *limit.Limits, m limit.Moment, any, forecast bool) (*limit.Report, error) {
+	name := config.EngineDuckDB
+	var err error
+	if any {
+		if name, err = a.readsOn(e); err != nil {
+			return nil, err
+		}
+	}
+	if name == config.EngineDuckDB {
+		return meter.Report(ctx, l, limits, m, forecast)
+	}
+	var standing *limit.Report
+	err = a.withEngine(ctx, e, name, func(_ *setup.Env, r *readLake) error {
+		standing, err = meter.ReportOf(ctx, engineRows{r.db}, limits, m, forecast)
+		return err
+	})
+	return standing, err
 }
 
 // warnOutdated says if the last days that are looked at were derived with other prices

@@ -23,7 +23,9 @@ func (a *app) env(ctx context.Context) (*setup.Env, error) {
 	if err != nil {
 		return nil, err
 	}
-	return setup.New(c, userAgent()), nil
+	e := setup.New(c, userAgent())
+	e.Warn = func(err error) { a.say("warning", err) }
+	return e, nil
 }
 
 // A readLake is a lake opened for reports.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/athenatrail/athenatrail"
 	"github.com/athenatrail/athenatrail/internal/config"
+	"github.com/athenatrail/athenatrail/internal/health"
 	"github.com/athenatrail/athenatrail/internal/meter"
 	"github.com/athenatrail/athenatrail/internal/report"
 	"github.com/athenatrail/athenatrail/internal/setup"
@@ -51,7 +52,11 @@ not. A view about one thing takes its name as ARG. The views:
 			for _, v := range report.Views() {
 				names = append(names, v.Name+"\t"+v.Summary)
 			}
-			return append(names, anomaliesView+"\t"+anomaliesSummary, healthView+"\t"+healthSummary), cobra.ShellCompDirectiveNoFileComp
+			names = append(names, anomaliesView+"\t"+anomaliesSummary)
+			for _, v := range health.Views {
+				names = append(names, v.Name+"\t"+v.Summary)
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.report(cmd.Context(), args[0], strings.Join(args[1:], ""), o)
@@ -77,7 +82,9 @@ func viewList() string {
 		fmt.Fprintf(&b, "  %-26s %s\n", strings.TrimSpace(v.Name+" "+v.Argument), v.Summary)
 	}
 	fmt.Fprintf(&b, "  %-26s %s\n", anomaliesView, anomaliesSummary)
-	fmt.Fprintf(&b, "  %-26s %s\n", healthView, healthSummary)
+	for _, v := range health.Views {
+		fmt.Fprintf(&b, "  %-26s %s\n", v.Name, v.Summary)
+	}
 	return strings.TrimRight(b.String(), "\n")
 }
 
@@ -91,12 +98,12 @@ func groupings() []string {
 
 func (a *app) report(ctx context.Context, name, arg string, o reportOptions) error {
 	a.wide = o.wide
-	inGo := name == healthView || name == anomaliesView
+	inGo := health.Is(name) || name == anomaliesView
 	switch {
 	case !inGo:
 		view, err := report.Lookup(name)
 		if err != nil {
-			return asUsage(hint(err, "report health and report anomalies are others; see athenatrail report --help"))
+			return asUsage(hint(err, "report health, deliveries and anomalies are others; see athenatrail report --help"))
 		}
 		if !a.flags.Changed("limit") {
 			o.limit = view.Limit
@@ -138,8 +145,8 @@ func (a *app) report(ctx context.Context, name, arg string, o reportOptions) err
 		if params.Prices, err = reportPrices(e); err != nil {
 			return err
 		}
-		if name == healthView {
-			return a.health(ctx, e, r, params)
+		if health.Is(name) {
+			return a.health(ctx, e, r, name)
 		}
 		if name == anomaliesView {
 			return a.anomalies(ctx, e, r, params)

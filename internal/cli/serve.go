@@ -17,6 +17,7 @@ import (
 
 	"github.com/athenatrail/athenatrail"
 	"github.com/athenatrail/athenatrail/internal/config"
+	"github.com/athenatrail/athenatrail/internal/engine"
 	"github.com/athenatrail/athenatrail/internal/format"
 	"github.com/athenatrail/athenatrail/internal/lake"
 	"github.com/athenatrail/athenatrail/internal/meter"
@@ -43,6 +44,10 @@ func (a *app) serveCommand() *cobra.Command {
 to the executions behind it, and the same as JSON and CSV below /api/v1. It
 follows the lake as collect changes it, and ends at an interrupt.
 
+With --engine athena or trino, pages are answered there, by tables that
+athenatrail ddl made, and nothing is asked twice within the time of
+engine.result_reuse; docs/engines.md says what that costs and leaves out.
+
 It listens on this machine alone. For another address it wants to know who may
 see what: a token, users with tokens, or a proxy or a provider of OpenID Connect
 that signs users in; see docs/dashboard.md.`,
@@ -57,6 +62,7 @@ that signs users in; see docs/dashboard.md.`,
 	f.StringVar(&o.tlsKey, "tls-key", "", "PEM file with its key")
 	f.StringVar(&o.token, "token-file", "", "file with a token by which its holder sees everything")
 	f.BoolVar(&o.verbose, "verbose", false, "log every request, without what was asked")
+	a.engineFlag(f)
 	f.StringVar(&o.dev, "dev", "", "folder of the dashboard's sources, internal/web: templates and what pages load are read from there for every page")
 	return c
 }
@@ -125,6 +131,13 @@ func (a *app) dashboard(ctx context.Context, e *setup.Env, with serveOptions) (*
 	if err != nil {
 		return nil, nil, err
 	}
+	name, err := a.readsOn(e)
+	if err == nil && name != config.EngineDuckDB {
+		err = a.serveOn(ctx, e, name, &o)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
 	level := slog.LevelWarn
 	if with.verbose {
 		level = slog.LevelDebug
@@ -159,7 +172,7 @@ func (a *app) dashboardOptions(ctx context.Context, e *setup.Env) (web.Options, 
 		return o, asUsage(err)
 	}
 	if len(limits.All()) > 0 {
-		o.Limits, o.LimitActions, o.LimitNotes = serveLimits(e), serveLimitActions(e), serveLimitNotes(e)
+		o.Limits, o.LimitActions, o.LimitNotes = serveLimits(e, meter.Files), serveLimitActions(e), serveLimitNotes(e)
 	}
 	o.Anomalies = e.AnomalySettings()
 	o.Lake.Held = heldFile(e.Lake, e.Timezone)
@@ -178,6 +191,42 @@ func (a *app) dashboardOptions(ctx context.Context, e *setup.Env) (web.Options, 
 		return lake.Mirror(ctx, l, o.Lake.Dir)
 	}
 	return o, nil
+}
+
+// keepAnswers is how long a distributed engine's answers hold where result_reuse
+// does not say it.
+const keepAnswers = 15 * time.Minute
+
+// serveOn lets a distributed engine answer.
+func (a *app) serveOn(ctx context.Context, e *setup.Env, name string, o *web.Options) error {
+	var statements engine.Meter
+	db, region, err := openEngine(ctx, e, name, &statements)
+	if err != nil {
+		return hint(err, "docs/engines.md says what --engine %s needs", name)
+	}
+	answers := report.Over(db, e.Timezone)
+	keep := e.Engine.ResultReuse
+	if keep == 0 {
+		keep = keepAnswers
+	}
+	o.Lake.Engine = &web.Engine{
+		Name: map[string]string{config.EngineAthena: "Athena", config.EngineTrino: "Trino"}[name], DB: answers, Keep: keep,
+		Cost: func() string {
+			list := statements.Statements()
+			if len(list) == 0 {
+				return ""
+			}
+			text, err := costText(e, region, list)
+			if err != nil {
+				return err.Error()
+			}
+			return text
+		},
+	}
+	if o.Limits != nil {
+		o.Limits = serveLimits(e, func(*lake.Lake) meter.Rows { return engineRows{answers} })
+	}
+	return nil
 }
 
 // heldFile returns where a lake's roll-ups are held between runs, in the user's
@@ -271,7 +320,7 @@ func onLoopback(listen string) bool {
 }
 
 // serveLimits answers how everybody stands, as the command limits status does.
-func serveLimits(e *setup.Env) func(context.Context, *lake.Lake) (*format.Result, error) {
+func serveLimits(e *setup.Env, rowsOf func(*lake.Lake) meter.Rows) func(context.Context, *lake.Lake) (*format.Result, error) {
 	return func(ctx context.Context, l *lake.Lake) (*format.Result, error) {
 		limits, err := e.CompileLimits()
 		if err != nil {
@@ -281,7 +330,7 @@ func serveLimits(e *setup.Env) func(context.Context, *lake.Lake) (*format.Result
 		if err != nil {
 			return nil, err
 		}
-		stand, err := meter.Report(ctx, l, limits, m, true)
+		stand, err := meter.ReportOf(ctx, rowsOf(l), limits, m, true)
 		if err != nil {
 			return nil, err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"iter"
 	"os"
@@ -234,16 +235,49 @@ func TestSameRecordsSameBytes(t *testing.T) {
 			rt.Fatal(err)
 		}
 		store := openDir(t, filepath.Join(base, "lake"))
-		tryInterleaving(t, rt, all, base, func() lake.Store { return openDir(t, filepath.Join(base, "lake")) })
+		delivered := tryInterleaving(t, rt, all, base, func() lake.Store { return openDir(t, filepath.Join(base, "lake")) })
+		mustAddUp(rt, store, delivered)
 		if diff := cmp.Diff(want, contents(t, store)); diff != "" {
 			rt.Fatalf("another lake (-want +got):\n%s", diff)
 		}
 	})
 }
 
+// mustAddUp fails unless the ledger accounts for every record that was
+// delivered: it was kept, dropped for a reason, or could not be decoded.
+func mustAddUp(rt *rapid.T, store lake.Store, delivered int) {
+	var records, kept, dropped, undecodable int64
+	for f, err := range ledger.New(store).All(context.Background()) {
+		if err != nil {
+			rt.Fatal(err)
+		}
+		reasons := map[string]int64{}
+		if f.DroppedReasons != "" {
+			if err := json.Unmarshal([]byte(f.DroppedReasons), &reasons); err != nil {
+				rt.Fatal(err)
+			}
+		}
+		var sum int64
+		for _, n := range reasons {
+			sum += n
+		}
+		if sum != f.Dropped || f.Candidates != f.KeptEvents+f.KeptRoleSessions+f.KeptDataAccess+f.Dropped+f.Undecodable {
+			rt.Fatalf("the ledger's row does not add up: %+v", f)
+		}
+		records += f.Records
+		kept += f.KeptEvents + f.KeptRoleSessions + f.KeptDataAccess
+		dropped += f.Dropped
+		undecodable += f.Undecodable
+	}
+	// All records of the property are of sources that are looked at.
+	if records != int64(delivered) || kept+dropped+undecodable != records {
+		rt.Fatalf("%d records delivered, %d seen, %d kept, %d dropped, %d not decodable", delivered, records, kept, dropped, undecodable)
+	}
+}
+
 // tryInterleaving collects all records in some order and some runs, of which
-// some are at the same time.
-func tryInterleaving(t testing.TB, rt *rapid.T, all []string, base string, store func() lake.Store) {
+// some are at the same time, and returns how many records it delivered.
+func tryInterleaving(t testing.TB, rt *rapid.T, all []string, base string, store func() lake.Store) (delivered int) {
 	numbers := make([]int, len(all))
 	for i := range numbers {
 		numbers[i] = i
@@ -273,6 +307,7 @@ func tryInterleaving(t testing.TB, rt *rapid.T, all []string, base string, store
 		}
 		// One record at least, so that there is a log file to find.
 		writeFiles(t, dir, append(part, all[:1]))
+		delivered++
 		one := func() {
 			if _, err := run(t, store(), dir); err != nil {
 				t.Errorf("run: %v", err)
@@ -286,6 +321,7 @@ func tryInterleaving(t testing.TB, rt *rapid.T, all []string, base string, store
 		}
 	}
 	wg.Wait()
+	return delivered + len(order)
 }
 
 // TestSameRecordsSameBytesS3 is the same on a real S3 server.

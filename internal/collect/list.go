@@ -47,6 +47,13 @@ func (s *sourceState) missed(o source.Object) {
 // read: what is listed takes some 300 bytes each until it has been read.
 const listedAtOnce = 20_000
 
+// maxAhead and maxShardsAhead bound how many log files, and of how many of the
+// ledger's files, are listed before the ledger is asked for the first.
+const (
+	maxAhead       = 4096
+	maxShardsAhead = 64
+)
+
 // list finds the log files that the ledger does not know, and gives them to
 // take in parts, in the order in which they are best read. It ends early, with
 // no error, when the run is stopped.
@@ -73,16 +80,7 @@ func (r *run) list(ctx context.Context, take func([]job) error) error {
 		var failures []error
 		bounds := r.Bounds
 		bounds.From = r.listFrom(src, before)
-		for o, err := range src.List(ctx, bounds) {
-			if r.stopped() {
-				r.locked(func() { state.unlisted = true })
-				return send()
-			}
-			if err != nil {
-				failures = append(failures, err)
-				continue
-			}
-			listed++
+		look := func(o source.Object) error {
 			known, err := read.Known(ctx, place(o), o.Key, o.ETag)
 			if err != nil {
 				return fmt.Errorf("read the ledger: %w", err)
@@ -99,13 +97,49 @@ func (r *run) list(ctx context.Context, take func([]job) error) error {
 			})
 			if known {
 				r.settle(ctx, job{o, state}, nil)
-				continue
+				return nil
 			}
 			if part = append(part, job{o, state}); len(part) == listedAtOnce {
-				if err := send(); err != nil {
+				return send()
+			}
+			return nil
+		}
+		// What the ledger knows is read ahead of being looked at.
+		var ahead []source.Object
+		shards := 0 // runs of log files of one shard among them
+		stopped := false
+		for o, err := range src.List(ctx, bounds) {
+			if stopped = r.stopped(); stopped {
+				r.locked(func() { state.unlisted = true })
+				break
+			}
+			if err != nil {
+				failures = append(failures, err)
+				continue
+			}
+			listed++
+			if len(ahead) == 0 || place(o) != place(ahead[len(ahead)-1]) {
+				shards++
+			}
+			ahead = append(ahead, o)
+			read.Expect(ctx, place(o), o.Key)
+			for len(ahead) > maxAhead || shards > maxShardsAhead {
+				if err := look(ahead[0]); err != nil {
 					return err
 				}
+				if place(ahead[0]) != place(ahead[1]) {
+					shards--
+				}
+				ahead = ahead[1:]
 			}
+		}
+		for _, o := range ahead {
+			if err := look(o); err != nil {
+				return err
+			}
+		}
+		if stopped {
+			return send()
 		}
 		if err := ctx.Err(); err != nil {
 			return err

@@ -17,7 +17,7 @@ import (
 
 // flushSize is how many bytes of facts are gathered before they are stored. A
 // worker stores them while the others read on, until twice as many have come.
-const flushSize = 16 << 20
+const flushSize = 8 << 20
 
 // A batch is facts that are not stored yet, and the log files that are wholly
 // among them and those stored before, with their rows of the ledger.

@@ -34,6 +34,10 @@ const (
 	DetailsAPI  = "api"  // ask BatchGetQueryExecution
 	DetailsNone = "none" // ask nothing
 
+	// DetailsSystemTable asks Athena's system table, and the API for what that
+	// does not know.
+	DetailsSystemTable = "system_table"
+
 	UnitsBinary  = "binary"  // a megabyte has 2^20 bytes, a terabyte 2^40
 	UnitsDecimal = "decimal" // 10^6 and 10^12
 
@@ -55,7 +59,7 @@ type Config struct {
 	// with {account} in the place of the account id. Empty: none.
 	AssumeRole string
 
-	Details  string        // DetailsAPI or DetailsNone
+	Details  string        // one of the Details constants
 	Lookback time.Duration // how far behind the last log file read a late one is looked for
 	Rates    Rates
 	Caps     Caps
@@ -112,7 +116,7 @@ type Account struct {
 	Role       string // ARN; empty: AssumeRole's, or the own credentials
 	ExternalID string // a secret: never printed
 	Regions    []string
-	Details    string // DetailsAPI or DetailsNone; empty: as Config.Details
+	Details    string // one of the Details constants; empty: as Config.Details
 }
 
 // Rates are API calls a second, for one account and region.
@@ -180,7 +184,7 @@ func defaults() *Config {
 		Details:     DetailsAPI,
 		Lookback:    48 * time.Hour,
 		Serve:       Serve{Listen: DefaultListen},
-		Engine:      Engine{Name: EngineDuckDB, Database: "athenatrail"},
+		Engine:      Engine{Name: EngineDuckDB, Database: "athenatrail", SystemTable: DefaultSystemTable},
 		Rates:       Rates{BatchGetQueryExecution: 10, GetSession: 2.5, GetCalculationExecution: 2.5, ListTagsForResource: 2.5, GetWorkGroup: 2.5, LookupEvents: 2},
 		Caps:        Caps{RecordBytes: 8_000_000, FileInflatedBytes: 1_000_000_000},
 		PriceUnits:  UnitsBinary,

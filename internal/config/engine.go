@@ -24,12 +24,18 @@ type Engine struct {
 	// Of Athena.
 	WorkGroup      string        // empty: primary
 	OutputLocation string        // where results go; empty: the work group's
+	Staging        string        // where collect --on athena puts records for a while; empty: OutputLocation
 	ResultReuse    time.Duration // how old a result may be to be taken again; 0: none is
 	BytesCutoff    int64         // a statement that scanned more is stopped; 0: none is
 	Region         string        // empty: the default one
+	SystemTable    string        // what SQL calls Athena's query_executions
 
 	TrinoURL string // of the coordinator, with the user and no password
 }
+
+// DefaultSystemTable is where Athena keeps query_executions, once it is switched
+// on (Athena User Guide, "query_executions").
+const DefaultSystemTable = `"s3tablescatalog/aws-athena"."metadata"."query_executions"`
 
 const maxResultReuse = 7 * 24 * time.Hour
 
@@ -38,6 +44,7 @@ var (
 	catalogForm   = regexp.MustCompile(`^[A-Za-z0-9_@-]{1,128}$`)
 	workGroupForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 	outputForm    = regexp.MustCompile(`^s3://[a-z0-9.-]{3,63}(/.*)?$`)
+	systemTable   = regexp.MustCompile(`^("[A-Za-z0-9_./@-]{1,200}"|[a-z0-9_]{1,128})(\.("[A-Za-z0-9_./@-]{1,200}"|[a-z0-9_]{1,128})){0,2}$`)
 	engineRegion  = regexp.MustCompile(`^[a-z]{2,8}(-[a-z]+)+-[0-9]{1,2}$`)
 )
 
@@ -53,13 +60,15 @@ func setEngine(c *Config, path string, n node) []error {
 		})
 	}
 	return eachField(c, path, n, map[string]func(*Config, string, node) []error{
-		"name":            text(&e.Name, EngineName),
-		"database":        text(&e.Database, matching(databaseForm, "the name of a database: lower-case letters, digits and _")),
-		"catalog":         text(&e.Catalog, matching(catalogForm, "the name of a catalog")),
-		"work_group":      text(&e.WorkGroup, matching(workGroupForm, "the name of a work group")),
-		"output_location": text(&e.OutputLocation, matching(outputForm, "a location such as s3://bucket/prefix/")),
-		"region":          text(&e.Region, matching(engineRegion, "the name of an AWS region")),
-		"trino_url":       text(&e.TrinoURL, trinoURL),
+		"name":             text(&e.Name, EngineName),
+		"database":         text(&e.Database, matching(databaseForm, "the name of a database: lower-case letters, digits and _")),
+		"catalog":          text(&e.Catalog, matching(catalogForm, "the name of a catalog")),
+		"work_group":       text(&e.WorkGroup, matching(workGroupForm, "the name of a work group")),
+		"output_location":  text(&e.OutputLocation, matching(outputForm, "a location such as s3://bucket/prefix/")),
+		"staging_location": text(&e.Staging, matching(outputForm, "a location such as s3://bucket/prefix/")),
+		"system_table":     text(&e.SystemTable, matching(systemTable, `the name of a table, such as "s3tablescatalog/aws-athena".metadata.query_executions`)),
+		"region":           text(&e.Region, matching(engineRegion, "the name of an AWS region")),
+		"trino_url":        text(&e.TrinoURL, trinoURL),
 		"result_reuse": one(func(_ *Config, text string) string {
 			d, ok := parseDuration(text)
 			if !ok || d > maxResultReuse || d%time.Minute != 0 {
@@ -95,7 +104,10 @@ func trinoURL(text string) string {
 func showEngine(c *Config) []shown {
 	e := &c.Engine
 	lines := []shown{{"engine.name", e.Name}, {"engine.database", e.Database}}
-	lines = append(lines, given("engine.", "catalog", e.Catalog, "work_group", e.WorkGroup, "output_location", e.OutputLocation, "region", e.Region, "trino_url", e.TrinoURL)...)
+	lines = append(lines, given("engine.", "catalog", e.Catalog, "work_group", e.WorkGroup, "output_location", e.OutputLocation, "staging_location", e.Staging, "region", e.Region, "trino_url", e.TrinoURL)...)
+	if e.SystemTable != DefaultSystemTable {
+		lines = append(lines, shown{"engine.system_table", e.SystemTable})
+	}
 	if e.ResultReuse > 0 {
 		lines = append(lines, shown{"engine.result_reuse", formatDuration(e.ResultReuse)})
 	}

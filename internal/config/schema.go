@@ -60,7 +60,7 @@ func init() {
 		"profile": scalar(func(c *Config) *string { return &c.Profile }, matching(
 			regexp.MustCompile(`^[^\x00-\x1f\]]{1,200}$`), "the name of a profile")),
 		"assume_role": scalar(func(c *Config) *string { return &c.AssumeRole }, roleTemplate),
-		"details":     scalar(func(c *Config) *string { return &c.Details }, oneOf(DetailsAPI, DetailsNone)),
+		"details":     scalar(func(c *Config) *string { return &c.Details }, oneOf(DetailsAPI, DetailsSystemTable, DetailsNone)),
 		"price_units": scalar(func(c *Config) *string { return &c.PriceUnits }, oneOf(UnitsBinary, UnitsDecimal)),
 		"zero_byte_dml": scalar(func(c *Config) *string { return &c.ZeroByteDML },
 			oneOf(ZeroByteMinimum, ZeroByteFree)),
@@ -352,7 +352,7 @@ func setAccounts(c *Config, path string, n node) []error {
 			"ou":          text(&a.OU, ouPath),
 			"role":        text(&a.Role, roleARN),
 			"external_id": setExternalID(&a.ExternalID),
-			"details":     text(&a.Details, oneOf(DetailsAPI, DetailsNone)),
+			"details":     text(&a.Details, oneOf(DetailsAPI, DetailsSystemTable, DetailsNone)),
 			"regions": func(c *Config, path string, n node) (wrong []error) {
 				a.Regions, wrong = texts(path, n, regionOrAll)
 				c.origins[path] = n.place.origin()

@@ -39,8 +39,8 @@ type BenchLakeCounts struct {
 	Texts       int64 // rows of query_texts: a text has one on each day
 }
 
-// benchLakeFirst is the first day of lakes for benchmarks, a Monday.
-var benchLakeFirst = athenatrail.DateOf(time.Date(2025, 11, 3, 0, 0, 0, 0, time.UTC))
+// BenchLakeFirst is the first day of the lakes for benchmarks, a Monday.
+var BenchLakeFirst = athenatrail.DateOf(time.Date(2025, 11, 3, 0, 0, 0, 0, time.UTC))
 
 // What a company of a lake for benchmarks has.
 const (
@@ -73,7 +73,7 @@ func WriteBenchLake(ctx context.Context, l *lake.Lake, o BenchLakeOptions) (Benc
 		return BenchLakeCounts{}, fmt.Errorf("write a lake for benchmarks: %w", err)
 	}
 	c := newBenchCompany(o, prices)
-	counts := BenchLakeCounts{First: benchLakeFirst, Last: benchLakeFirst + athenatrail.Date(o.Days-1)}
+	counts := BenchLakeCounts{First: BenchLakeFirst, Last: BenchLakeFirst + athenatrail.Date(o.Days-1)}
 	days := make([]BenchLakeCounts, o.Days)
 	var group errgroup.Group
 	group.SetLimit(2) // a day's rows take some hundred bytes each
@@ -272,7 +272,7 @@ type benchRow struct {
 
 func (c *benchCompany) writeDay(ctx context.Context, l *lake.Lake, n int) (counts BenchLakeCounts, err error) {
 	r := newRandom(c.o.Seed, fmt.Sprint("lake day ", n))
-	day := benchLakeFirst + athenatrail.Date(n)
+	day := BenchLakeFirst + athenatrail.Date(n)
 	// Each person works in a few quarter hours of the day.
 	busy := make([][]int, benchPeople)
 	for i := range busy {

@@ -3,6 +3,8 @@ package derive
 import (
 	"encoding/json"
 	"fmt"
+	"math"
+	"math/big"
 	"slices"
 	"strings"
 	"testing"
@@ -256,6 +258,85 @@ func TestAllRowsAreAFunctionOfTheFacts(t *testing.T) {
 		got := allRows(t, settings, slices.Concat(rapid.Permutation(slices.Concat(known, known)).Draw(t, "known"), again))
 		if d := cmp.Diff(want, got); d != "" {
 			t.Fatal(d)
+		}
+	})
+}
+
+// TestUsageAddsUp shows that the roll-up of a day leaves no row out, sessions
+// neither, and that nothing costs less than nothing.
+func TestUsageAddsUp(t *testing.T) {
+	settings := fullSettings(t)
+	type group struct{ kind, person, state, gap string }
+	type sums struct{ executions, known, bytes, billed, cost, dpu big.Int }
+	add := func(to *big.Int, n int64) { to.Add(to, big.NewInt(n)) }
+	rapid.Check(t, func(t *rapid.T) {
+		known, facts := drawFacts(t)
+		rows := allRows(t, settings, slices.Concat(known, facts, drawEvidence(t)))
+		fromRows, fromUsage := map[group]*sums{}, map[group]*sums{}
+		of := func(m map[group]*sums, g group) *sums {
+			if m[g] == nil {
+				m[g] = new(sums)
+			}
+			return m[g]
+		}
+		for _, r := range rows.Executions {
+			s := of(fromRows, group{athenatrail.UsageSQL, r.Person, r.State, r.Gap})
+			add(&s.executions, 1)
+			if r.DataScannedBytes != nil {
+				add(&s.known, 1)
+				add(&s.bytes, *r.DataScannedBytes)
+			}
+			if r.BilledBytes != nil {
+				add(&s.billed, *r.BilledBytes)
+			}
+			if r.Cost != nil {
+				if *r.Cost < 0 {
+					t.Fatalf("%s costs %s", r.QueryExecutionID, *r.Cost)
+				}
+				add(&s.cost, int64(*r.Cost))
+			}
+		}
+		for _, r := range rows.Sessions {
+			s := of(fromRows, group{athenatrail.UsageSpark, r.Person, r.State, r.Gap})
+			add(&s.executions, 1)
+			if r.DPUMillis != nil {
+				add(&s.known, 1)
+				add(&s.dpu, *r.DPUMillis)
+			}
+			if r.Cost != nil {
+				if *r.Cost < 0 {
+					t.Fatalf("session %s costs %s", r.SessionID, *r.Cost)
+				}
+				add(&s.cost, int64(*r.Cost))
+			}
+		}
+		for _, u := range rows.Usage.Rollup {
+			s := of(fromUsage, group{u.Kind, u.Person, u.State, u.Gap})
+			for to, n := range map[*big.Int]int64{&s.executions: u.Executions, &s.known: u.Known, &s.bytes: u.DataScannedBytes, &s.billed: u.BilledBytes, &s.cost: int64(u.Cost), &s.dpu: u.DPUMillis} {
+				add(to, n)
+			}
+		}
+		text := func(m map[group]*sums) map[string]string {
+			lines := map[string]string{}
+			for g, s := range m {
+				var b strings.Builder
+				for i, n := range []*big.Int{&s.executions, &s.known, &s.bytes, &s.billed, &s.cost, &s.dpu} {
+					// Sums stop at the largest number that there is.
+					most := big.NewInt(math.MaxInt64)
+					if i == 4 {
+						most = big.NewInt(int64(maxCost))
+					}
+					if n.Cmp(most) > 0 {
+						n = most
+					}
+					fmt.Fprint(&b, n, " ")
+				}
+				lines[fmt.Sprint(g)] = b.String()
+			}
+			return lines
+		}
+		if d := cmp.Diff(text(fromRows), text(fromUsage)); d != "" {
+			t.Fatalf("rows (-) and roll-up (+) differ: executions, known, bytes, billed, cost, DPU time\n%s", d)
 		}
 	})
 }

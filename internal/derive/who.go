@@ -53,7 +53,7 @@ func (d *Day) whoAndTool(r *athenatrail.Record, note *annotation.Note) (athenatr
 			with.Name, with.Detail = strings.Clone(with.Name), strings.Clone(with.Detail)
 			held = &knownCall{issued: d.known.Issued(who.AccessKeyHash), who: map[int]athenatrail.Who{}, tool: tool.Tool{Name: with.Name, Detail: with.Detail}}
 			held.who[held.before(r.EventTime)] = d.keptWho(who)
-			d.calls[key.kept(d)] = held
+			d.calls[key.kept()] = held
 		}
 		return who, with
 	}
@@ -83,9 +83,9 @@ func (d *Day) keptWho(who athenatrail.Who) athenatrail.Who {
 }
 
 // texts returns the key's texts.
-func (k *callKey) texts() []*string {
+func (k *callKey) texts() [25]*string {
 	i := &k.identity
-	return []*string{
+	return [...]*string{
 		&i.Type, &i.PrincipalID, &i.ARN, &i.AccountID, &i.AccessKeyID, &i.UserName, &i.InvokedBy, &i.SourceIdentity, &i.IdentityProvider, &i.CredentialID,
 		&i.Issuer.Type, &i.Issuer.PrincipalID, &i.Issuer.ARN, &i.Issuer.AccountID, &i.Issuer.UserName, &i.OnBehalfOf.UserID, &i.OnBehalfOf.IdentityStoreARN,
 		&i.InScopeOf.SourceARN, &i.InScopeOf.SourceAccount, &i.InScopeOf.IssuerType, &i.InScopeOf.CredentialsIssuedTo,
@@ -100,10 +100,17 @@ func (k *callKey) size() (n int) {
 	return n
 }
 
-// kept returns the key without parts of a record.
-func (k callKey) kept(d *Day) callKey {
+// kept returns the key without parts of a record: its texts lie one behind the
+// other in one of their own.
+func (k callKey) kept() callKey {
+	var b strings.Builder
+	b.Grow(k.size())
 	for _, s := range k.texts() {
-		*s = d.pool.text(*s)
+		b.WriteString(*s)
+	}
+	all := b.String()
+	for _, s := range k.texts() {
+		*s, all = all[:len(*s)], all[len(*s):]
 	}
 	return k
 }

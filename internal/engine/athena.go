@@ -47,6 +47,9 @@ type Athena struct {
 // StartQueryExecution).
 const maxStatement = 262_144
 
+// DefaultCatalog is Athena's name of the Glue Data Catalog.
+const DefaultCatalog = "AwsDataCatalog"
+
 const maxReuse = 7 * 24 * time.Hour
 
 // Open returns a database over Athena. It makes no call until a statement is
@@ -59,7 +62,7 @@ func (a Athena) Open(meter *Meter) (*sql.DB, error) {
 		return nil, fmt.Errorf("athena: results of %s may be reused: want 0 to 7d", a.Reuse)
 	}
 	if a.Catalog == "" {
-		a.Catalog = "AwsDataCatalog"
+		a.Catalog = DefaultCatalog
 	}
 	if a.Poll == 0 {
 		a.Poll = 100 * time.Millisecond
@@ -97,14 +100,8 @@ func (c athenaConn) QueryContext(ctx context.Context, query string, args []drive
 	if len(args) > 0 {
 		return nil, errParameters
 	}
-	if len(query) > maxStatement {
-		return nil, &Error{"athena", fmt.Sprintf("the statement has %d bytes, and Athena takes %d: make the window shorter", len(query), maxStatement), true}
-	}
-	id, err := c.start(ctx, query)
+	id, err := c.run(ctx, query)
 	if err != nil {
-		return nil, awsconn.Explained(fmt.Errorf("athena: start the statement in work group %s: %w", c.workGroup(), err))
-	}
-	if err := c.wait(ctx, id); err != nil {
 		return nil, err
 	}
 	rows := &athenaRows{ctx: ctx, api: c.api, id: id}
@@ -112,6 +109,28 @@ func (c athenaConn) QueryContext(ctx context.Context, query string, args []drive
 		return nil, err
 	}
 	return rows, nil
+}
+
+// ExecContext runs a statement that has no rows, as UNLOAD, and waits until it
+// has ended.
+func (c athenaConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	if len(args) > 0 {
+		return nil, errParameters
+	}
+	_, err := c.run(ctx, query)
+	return driver.ResultNoRows, err
+}
+
+// run runs a statement and returns its execution's id when it has succeeded.
+func (c *athenaConnector) run(ctx context.Context, query string) (string, error) {
+	if len(query) > maxStatement {
+		return "", &Error{"athena", fmt.Sprintf("the statement has %d bytes, and Athena takes %d: make the window shorter", len(query), maxStatement), true}
+	}
+	id, err := c.start(ctx, query)
+	if err != nil {
+		return "", awsconn.Explained(fmt.Errorf("athena: start the statement in work group %s: %w", c.workGroup(), err))
+	}
+	return id, c.wait(ctx, id)
 }
 
 func (c *athenaConnector) workGroup() string {

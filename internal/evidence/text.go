@@ -23,27 +23,38 @@ var GapTexts = map[string]string{
 // maxTables bounds how many tables of an execution are printed.
 const maxTables = 10
 
-// TablesText names the tables that an execution read and wrote, and by what they
-// are known.
-func TablesText(x athenatrail.QueryExecution) string {
+// Tables names the tables that an execution read and wrote, and says of the rest
+// how many there are, and by what they are known.
+func Tables(x athenatrail.QueryExecution) (names []string, rest string) {
 	if len(x.TablesAccessed) == 0 {
-		return ""
+		return nil, ""
 	}
-	var names []string
-	for _, table := range x.TablesAccessed[:min(len(x.TablesAccessed), maxTables)] {
-		if slices.Contains(x.TablesWritten, table) {
-			table += " (written)"
-		}
-		names = append(names, table)
-	}
-	text := strings.Join(names, ", ")
+	names = x.TablesAccessed[:min(len(x.TablesAccessed), maxTables)]
 	if more := len(x.TablesAccessed) - len(names); more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
+		rest = fmt.Sprintf(" and %d more", more)
 	}
 	if x.TablesSource == "lake_formation" {
-		return text + "; named by Lake Formation"
+		return names, rest + "; named by Lake Formation"
 	}
-	return text + "; named by the SQL"
+	return names, rest + "; named by the SQL"
+}
+
+// TableText is a table's name, with what was done with it.
+func TableText(x athenatrail.QueryExecution, name string) string {
+	if slices.Contains(x.TablesWritten, name) {
+		return name + " (written)"
+	}
+	return name
+}
+
+// TablesText is what Tables returns, on one line.
+func TablesText(x athenatrail.QueryExecution) string {
+	names, rest := Tables(x)
+	texts := make([]string, len(names))
+	for i, name := range names {
+		texts[i] = TableText(x, name)
+	}
+	return strings.Join(texts, ", ") + rest
 }
 
 func BytesText(n *int64) string {

@@ -23,11 +23,31 @@ import (
 	"github.com/athenatrail/athenatrail/internal/report"
 )
 
-// The view's name, and what help says of it.
+// The names of the views.
 const (
-	View    = "health"
-	Summary = "what was read and what is missing: sources, log files, problems, gaps, rungs"
+	HealthView     = "health"
+	DeliveriesView = "deliveries"
 )
+
+// A View is one that is made here.
+type View struct {
+	Name    string
+	Summary string // what help says of it
+	Columns []format.Column
+
+	report func(context.Context, Input) (*format.Result, error)
+}
+
+// Views are all of them.
+var Views = []View{
+	{HealthView, "what was read and what is missing: sources, log files, problems, gaps, rungs", Columns, ofLake},
+	{DeliveriesView, "log files by day of delivery, account and region", DeliveryColumns, deliveries},
+}
+
+// Is reports whether a view is one of these.
+func Is(name string) bool {
+	return slices.ContainsFunc(Views, func(v View) bool { return v.Name == name })
+}
 
 // Input is what is looked at.
 type Input struct {
@@ -57,9 +77,18 @@ type delivered struct {
 	first, last          athenatrail.Date
 }
 
-// Report looks at all of the lake: a window has no meaning for what was not
-// read.
-func Report(ctx context.Context, in Input) (*format.Result, error) {
+// Report makes the view of a name. It looks at all of the lake: a window has no
+// meaning for what was not read.
+func Report(ctx context.Context, name string, in Input) (*format.Result, error) {
+	for _, v := range Views {
+		if v.Name == name {
+			return v.report(ctx, in)
+		}
+	}
+	return nil, fmt.Errorf("health has no view %q", name)
+}
+
+func ofLake(ctx context.Context, in Input) (*format.Result, error) {
 	h := &health{}
 	sources, err := in.Ledger.Sources(ctx)
 	if err != nil {
@@ -77,10 +106,10 @@ func Report(ctx context.Context, in Input) (*format.Result, error) {
 	if err := h.work(ctx, in); err != nil {
 		return nil, err
 	}
-	return &format.Result{View: View, CompleteTo: in.CompleteTo, TimeZone: in.TimeZone, Columns: Columns, Rows: format.RowsOf(h.out)}, nil
+	return &format.Result{View: HealthView, CompleteTo: in.CompleteTo, TimeZone: in.TimeZone, Columns: Columns, Rows: format.RowsOf(h.out)}, nil
 }
 
-// Columns are those of the report.
+// Columns are those of the view health.
 var Columns = []format.Column{
 	{Name: format.Section, Kind: format.Text},
 	{Name: "subject", Kind: format.Text, Help: "a source, an account and region, a log file, a gap or a rung"},

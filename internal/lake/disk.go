@@ -11,7 +11,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -32,6 +31,7 @@ const (
 // and Put have returned from survives a loss of power.
 type diskStore struct {
 	root  string
+	files Files
 	locks *stripes
 
 	mu      sync.Mutex
@@ -41,7 +41,12 @@ type diskStore struct {
 
 // OpenStore returns the store in a folder, which need not exist yet: it is
 // made by the first write.
-func OpenStore(dir string) (Store, error) {
+func OpenStore(dir string) (Store, error) { return OpenStoreOn(dir, OSFiles{}) }
+
+// OpenStoreOn is OpenStore with all changes made through files.
+func OpenStoreOn(dir string, files Files) (Store, error) { return openDisk(dir, files) }
+
+func openDisk(dir string, files Files) (*diskStore, error) {
 	root, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("lake %s: %w", dir, err)
@@ -49,7 +54,7 @@ func OpenStore(dir string) (Store, error) {
 	if info, err := os.Stat(root); err == nil && !info.IsDir() {
 		return nil, fmt.Errorf("lake %s: it is a file, want a folder", dir)
 	}
-	return &diskStore{root: root, locks: newStripes(), synced: map[string]bool{}, cleaned: map[string]bool{}}, nil
+	return &diskStore{root: root, files: files, locks: newStripes(), synced: map[string]bool{}, cleaned: map[string]bool{}}, nil
 }
 
 func (s *diskStore) String() string { return s.root }
@@ -104,7 +109,7 @@ func (s *diskStore) lock(ctx context.Context, key string) (unlock func(), err er
 		return nil, err
 	}
 	dir := filepath.Join(s.root, locksDir)
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	if err := s.makeDir(dir); err != nil {
 		release()
 		return nil, err
 	}
@@ -184,13 +189,13 @@ func (s *diskStore) Delete(ctx context.Context, key string) error {
 // may be about to write into one of them; it will find it gone and make it
 // again, see write.
 func (s *diskStore) remove(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := s.files.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	dir := filepath.Dir(path)
-	err := syncDir(dir)
+	err := s.files.SyncDir(dir)
 	for ; dir != s.root; dir = filepath.Dir(dir) {
-		if os.Remove(dir) != nil { // it is not empty
+		if s.files.Remove(dir) != nil { // it is not empty
 			break
 		}
 		s.mu.Lock()
@@ -207,12 +212,13 @@ func (s *diskStore) remove(path string) error {
 func (s *diskStore) write(path string, data []byte) error {
 	dir := filepath.Dir(path)
 	s.removeOldTemps(dir)
-	var temp *os.File
+	var temp NewFile
+	var name string
 	for try := 0; ; try++ {
 		err := s.makeDir(dir)
 		if err == nil {
-			name := fmt.Sprintf("%s%016x", tempPrefix, rand.Uint64())
-			temp, err = os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, s.mode(path))
+			name = filepath.Join(dir, fmt.Sprintf("%s%016x", tempPrefix, rand.Uint64()))
+			temp, err = s.files.Create(name, s.mode(path))
 		}
 		if err == nil {
 			break
@@ -232,14 +238,14 @@ func (s *diskStore) write(path string, data []byte) error {
 		if err := temp.Close(); err != nil {
 			return err
 		}
-		return rename(temp.Name(), path)
+		return s.files.Rename(name, path)
 	}()
 	if err != nil {
 		temp.Close()
-		os.Remove(temp.Name())
+		s.files.Remove(name)
 		return err
 	}
-	if err := syncDir(dir); !errors.Is(err, fs.ErrNotExist) {
+	if err := s.files.SyncDir(dir); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil // somebody has removed the file since
@@ -248,30 +254,27 @@ func (s *diskStore) write(path string, data []byte) error {
 // mode returns the permissions of a file: those that the process gives, but for
 // what is private.
 func (s *diskStore) mode(path string) fs.FileMode {
-	if strings.HasPrefix(path, filepath.Join(s.root, filepath.FromSlash(privateDir))+string(filepath.Separator)) {
+	if within(path, filepath.Join(s.root, filepath.FromSlash(privateDir))) {
 		return 0o600
 	}
 	return 0o666
 }
 
-// rename waits a little on Windows for readers to close the old file.
-func rename(from, to string) error {
-	for try := 0; ; try++ {
-		err := os.Rename(from, to)
-		if err == nil || runtime.GOOS != "windows" || try == 20 {
-			return err
-		}
-		time.Sleep(time.Duration(try+1) * 5 * time.Millisecond)
-	}
-}
-
-// makeDir makes a folder and puts it on disk: a folder that is new, or that
-// another process may just have made, is synced into its parent.
+// makeDir makes a folder of the store, and those above that are missing, and
+// puts it on disk: a folder that is new, or that another process may just have
+// made, is synced into its parent, and so are those above, up to the store's
+// own.
 func (s *diskStore) makeDir(dir string) error {
 	s.mu.Lock()
 	known := s.synced[dir]
 	s.mu.Unlock()
-	err := os.Mkdir(dir, 0o777)
+	parent := filepath.Dir(dir)
+	if !known && dir != s.root && within(dir, s.root) {
+		if err := s.makeDir(parent); err != nil {
+			return err
+		}
+	}
+	err := s.files.Mkdir(dir)
 	switch {
 	case err == nil:
 	case errors.Is(err, fs.ErrExist):
@@ -281,15 +284,15 @@ func (s *diskStore) makeDir(dir string) error {
 		if info, err := os.Stat(dir); err == nil && !info.IsDir() {
 			return fmt.Errorf("make folder %s: there is a file of that name", dir)
 		}
-	case errors.Is(err, fs.ErrNotExist) && filepath.Dir(dir) != dir:
-		if err := s.makeDir(filepath.Dir(dir)); err != nil {
+	case errors.Is(err, fs.ErrNotExist) && parent != dir:
+		if err := s.makeDir(parent); err != nil {
 			return err
 		}
 		return s.makeDir(dir)
 	default:
 		return err
 	}
-	if err := syncDir(filepath.Dir(dir)); err != nil && !errors.Is(err, fs.ErrPermission) {
+	if err := s.files.SyncDir(parent); err != nil && !errors.Is(err, fs.ErrPermission) {
 		return err
 	}
 	s.mu.Lock()
@@ -298,17 +301,9 @@ func (s *diskStore) makeDir(dir string) error {
 	return nil
 }
 
-// syncDir puts a folder's entries on disk. Windows has no such call.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return f.Sync()
+// within reports whether a path lies below a folder.
+func within(path, folder string) bool {
+	return strings.HasPrefix(path, strings.TrimSuffix(folder, string(filepath.Separator))+string(filepath.Separator))
 }
 
 // removeOldTemps removes what killed processes have left in a folder, when
@@ -330,7 +325,7 @@ func (s *diskStore) removeOldTemps(dir string) {
 			continue
 		}
 		if info, err := entry.Info(); err == nil && time.Since(info.ModTime()) > tempAge {
-			os.Remove(filepath.Join(dir, entry.Name()))
+			s.files.Remove(filepath.Join(dir, entry.Name()))
 		}
 	}
 }

@@ -56,17 +56,28 @@ type mirrorEntry struct {
 // readers who looked at the copy's boundary before.
 //
 // The folder is a cache, to be removed at will; the next Mirror makes it again.
+// What its index tells of is on disk before the index is, so that a loss of
+// power leaves nothing that the next Mirror would take for the lake's.
 func Mirror(ctx context.Context, store Store, dir string) error {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	return MirrorOn(ctx, store, dir, OSFiles{})
+}
+
+// MirrorOn is Mirror with all changes of the folder made through files.
+func MirrorOn(ctx context.Context, store Store, dir string, files Files) error {
+	disk, err := openDisk(dir, files)
+	if err == nil {
+		err = disk.makeDir(disk.root)
+	}
+	if err != nil {
 		return fmt.Errorf("mirror: %w", err)
 	}
-	lock := flock.New(filepath.Join(dir, mirrorLock), flock.SetPermissions(0o666))
+	lock := flock.New(filepath.Join(disk.root, mirrorLock), flock.SetPermissions(0o666))
 	if _, err := lock.TryLockContext(ctx, lockPoll*10); err != nil {
 		return fmt.Errorf("mirror: lock %s: %w", dir, err)
 	}
 	defer lock.Close()
 
-	m := &mirror{store: store, dir: dir, have: readMirrorIndex(dir), seen: map[string]bool{}}
+	m := &mirror{store: store, disk: disk, have: readMirrorIndex(disk.root), seen: map[string]bool{}}
 	boundary, err := store.Read(ctx, boundaryKey)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
@@ -89,7 +100,7 @@ func Mirror(ctx context.Context, store Store, dir string) error {
 
 type mirror struct {
 	store Store
-	dir   string
+	disk  *diskStore // whose lock all who mirror into the folder share
 	seen  map[string]bool
 
 	// before is the copy's boundary, and moved when the copy got it.
@@ -109,7 +120,7 @@ func readMirrorIndex(dir string) map[string]mirrorEntry {
 	return have
 }
 
-func (m *mirror) path(key string) string { return filepath.Join(m.dir, filepath.FromSlash(key)) }
+func (m *mirror) path(key string) string { return filepath.Join(m.disk.root, filepath.FromSlash(key)) }
 
 // fetchChanged fetches what the folder does not hold, or holds otherwise.
 func (m *mirror) fetchChanged(ctx context.Context) error {
@@ -176,11 +187,7 @@ func (m *mirror) fetch(ctx context.Context, file File) error {
 			return err
 		}
 	}
-	path := m.path(file.Key)
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-		return err
-	}
-	if err := replaceFile(path, data); err != nil {
+	if err := m.disk.write(m.path(file.Key), data); err != nil {
 		return err
 	}
 	m.mu.Lock()
@@ -208,7 +215,7 @@ func (m *mirror) moveBoundary(data []byte) error {
 	}
 	path := m.path(boundaryKey)
 	if old, err := os.ReadFile(path); err != nil || !bytes.Equal(old, data) {
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o777), replaceFile(path, data)); err != nil {
+		if err := m.disk.write(path, data); err != nil {
 			return err
 		}
 	}
@@ -235,32 +242,15 @@ func (m *mirror) stays(key string) bool {
 	return false
 }
 
-// replaceFile writes a file whole, without waiting for the disk.
-func replaceFile(path string, data []byte) error {
-	temp, err := os.CreateTemp(filepath.Dir(path), tempPrefix)
-	if err != nil {
-		return err
-	}
-	_, err = temp.Write(data)
-	err = errors.Join(err, temp.Close())
-	if err == nil {
-		err = rename(temp.Name(), path)
-	}
-	if err != nil {
-		os.Remove(temp.Name())
-	}
-	return err
-}
-
 // removeGone removes files that the lake does not have, also those that no
 // index tells of: reports would read them. Temporary files of killed mirrors
 // go too, as nobody else is at it.
 func (m *mirror) removeGone() error {
-	err := filepath.WalkDir(m.dir, func(path string, entry fs.DirEntry, err error) error {
+	err := filepath.WalkDir(m.disk.root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
-		rel, err := filepath.Rel(m.dir, path)
+		rel, err := filepath.Rel(m.disk.root, path)
 		if err != nil {
 			return err
 		}
@@ -268,13 +258,8 @@ func (m *mirror) removeGone() error {
 		if m.seen[key] || m.stays(key) || key == mirrorIndex || key == mirrorLock || strings.HasPrefix(key, locksDir+"/") {
 			return nil
 		}
-		if err := os.Remove(path); err != nil {
-			return err
-		}
 		delete(m.have, key)
-		for parent := filepath.Dir(path); parent != m.dir && os.Remove(parent) == nil; parent = filepath.Dir(parent) {
-		}
-		return nil
+		return m.disk.remove(path)
 	})
 	for key := range m.have {
 		if !m.seen[key] { // also of what stays: nobody fetches it
@@ -289,5 +274,9 @@ func (m *mirror) writeIndex() error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(filepath.Join(m.dir, mirrorIndex), data)
+	path := m.path(mirrorIndex)
+	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, data) {
+		return nil // as it mostly is, and somebody may look every few seconds
+	}
+	return m.disk.write(path, data)
 }

@@ -92,8 +92,9 @@ var (
 				"gap", "catalog_name", "database_name", "statement_type", "substatement_type", "text_dt", "tables_source",
 				"state", "error_code", "currency", "cost_basis", "engine_version",
 			}, whoColumns...),
-			Bloom: []string{"query_execution_id"},
-			Blobs: []string{"state_change_reason", "error_message"},
+			DictionaryOfSmall: []string{"text_hash", "query_fingerprint"},
+			Bloom:             []string{"query_execution_id"},
+			Blobs:             []string{"state_change_reason", "error_message"},
 			Size: func(q *athenatrail.QueryExecution) int {
 				return 1000 + len(q.UserAgent) + len(q.StateChangeReason) + len(q.ErrorMessage) + 32*(len(q.TablesAccessed)+len(q.DatabasesAccessed))
 			},

@@ -48,30 +48,77 @@ func Since(ctx context.Context, l *lake.Lake) (time.Time, error) {
 // Report says how things stand with limits at a moment. With forecast it also
 // reads the windows before, for what is usual.
 func Report(ctx context.Context, l *lake.Lake, limits *limit.Limits, m limit.Moment, forecast bool) (*limit.Report, error) {
+	return ReportOf(ctx, files{l}, limits, m, forecast)
+}
+
+// Rows gives rows of a lake's tables, in any order.
+type Rows interface {
+	Usage(ctx context.Context, of limit.Days, do func(*limit.Usage)) error
+	Tables(ctx context.Context, of limit.Days, do func(*limit.TableUsage)) error
+
+	// Executions are told with the day that they lie on.
+	Executions(ctx context.Context, of limit.Days, do func(athenatrail.Date, *limit.Execution)) error
+	Partition(ctx context.Context, of athenatrail.Partition, do func(*limit.Execution)) error
+
+	// Habits gives executions of some fingerprints at the least, with what
+	// [limit.Habits] needs.
+	Habits(ctx context.Context, of limit.Days, fingerprints []string, do func(*limit.Execution)) error
+}
+
+// ReportOf is [Report] for rows that somebody else reads.
+func ReportOf(ctx context.Context, from Rows, limits *limit.Limits, m limit.Moment, forecast bool) (*limit.Report, error) {
 	meter := limits.Meter(m, forecast)
-	if err := give(ctx, l, meter.Needs(), meter); err != nil {
+	if err := give(ctx, from, meter.Needs(), meter); err != nil {
 		return nil, err
 	}
 	for _, p := range meter.Unfinished() {
-		if err := executions(ctx, l, p, meter.Running); err != nil {
+		err := from.Partition(ctx, p, func(e *limit.Execution) {
+			e.SubmissionDateTime = within(p.Date, e.SubmissionDateTime)
+			meter.Running(e)
+		})
+		if err != nil {
 			return nil, err
 		}
 	}
-	habits := limit.NewHabits(meter.Fingerprints())
-	if len(meter.Fingerprints()) > 0 {
+	fingerprints := meter.Fingerprints()
+	habits := limit.NewHabits(fingerprints)
+	if len(fingerprints) > 0 {
 		last := athenatrail.DateOf(m.At)
-		past := []limit.Days{{From: last - limit.HabitDays, To: last + 1}}
-		err := rows(ctx, l, lake.QueryExecutions, past, func(h *habit) { habits.Add(h.execution()) })
-		if err != nil {
+		if err := from.Habits(ctx, limit.Days{From: last - limit.HabitDays, To: last + 1}, fingerprints, habits.Add); err != nil {
 			return nil, err
 		}
 	}
 	return meter.Report(habits), nil
 }
 
+// Files are the rows of a lake's own files.
+func Files(l *lake.Lake) Rows { return files{l} }
+
+type files struct{ lake *lake.Lake }
+
+func (f files) Usage(ctx context.Context, of limit.Days, do func(*limit.Usage)) error {
+	return rows(ctx, f.lake, lake.UsageRollup, []limit.Days{of}, do)
+}
+
+func (f files) Tables(ctx context.Context, of limit.Days, do func(*limit.TableUsage)) error {
+	return rows(ctx, f.lake, lake.TableRollup, []limit.Days{of}, do)
+}
+
+func (f files) Executions(ctx context.Context, of limit.Days, do func(athenatrail.Date, *limit.Execution)) error {
+	return dated(ctx, f.lake, lake.QueryExecutions, []limit.Days{of}, do)
+}
+
+func (f files) Partition(ctx context.Context, of athenatrail.Partition, do func(*limit.Execution)) error {
+	return partition(ctx, f.lake, lake.QueryExecutions, of, do)
+}
+
+func (f files) Habits(ctx context.Context, of limit.Days, _ []string, do func(*limit.Execution)) error {
+	return rows(ctx, f.lake, lake.QueryExecutions, []limit.Days{of}, func(h *habit) { do(h.execution()) })
+}
+
 // Simulate gives a simulation what it needs.
 func Simulate(ctx context.Context, l *lake.Lake, s *limit.Simulation) error {
-	return give(ctx, l, s.Needs(), s)
+	return give(ctx, files{l}, s.Needs(), s)
 }
 
 // A taker takes the rows that it needs.
@@ -81,17 +128,27 @@ type taker interface {
 	Execution(*limit.Execution)
 }
 
-func give(ctx context.Context, l *lake.Lake, needs limit.Needs, to taker) error {
-	if err := rows(ctx, l, lake.UsageRollup, needs.Rollup, to.Usage); err != nil {
-		return err
+func give(ctx context.Context, from Rows, needs limit.Needs, to taker) error {
+	for _, of := range needs.Rollup {
+		if err := from.Usage(ctx, of, to.Usage); err != nil {
+			return err
+		}
 	}
-	if err := rows(ctx, l, lake.TableRollup, needs.Tables, to.Table); err != nil {
-		return err
+	for _, of := range needs.Tables {
+		if err := from.Tables(ctx, of, to.Table); err != nil {
+			return err
+		}
 	}
-	return dated(ctx, l, lake.QueryExecutions, needs.Executions, func(day athenatrail.Date, e *limit.Execution) {
-		e.SubmissionDateTime = within(day, e.SubmissionDateTime)
-		to.Execution(e)
-	})
+	for _, of := range needs.Executions {
+		err := from.Executions(ctx, of, func(day athenatrail.Date, e *limit.Execution) {
+			e.SubmissionDateTime = within(day, e.SubmissionDateTime)
+			to.Execution(e)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // rows calls do with the rows that a table has of some days.
@@ -122,14 +179,6 @@ func partition[T any](ctx context.Context, l *lake.Lake, table lake.Dataset, p a
 		do(row)
 	}
 	return nil
-}
-
-// executions reads a partition of query_executions.
-func executions(ctx context.Context, l *lake.Lake, p athenatrail.Partition, do func(*limit.Execution)) error {
-	return partition(ctx, l, lake.QueryExecutions, p, func(e *limit.Execution) {
-		e.SubmissionDateTime = within(p.Date, e.SubmissionDateTime)
-		do(e)
-	})
 }
 
 // within returns the moment of a day that is nearest to one. A row lies on the

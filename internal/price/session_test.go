@@ -4,6 +4,8 @@ import (
 	"math"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/athenatrail/athenatrail"
 )
 
@@ -40,4 +42,26 @@ func TestSession(t *testing.T) {
 	if got := table.Session("us-east-1", day("2026-10-01"), nil); got != (Cost{}) {
 		t.Errorf("without DPU time: %+v", got)
 	}
+}
+
+// TestSessionProperties shows that a session's cost is never negative, and that
+// more DPU time never costs less.
+func TestSessionProperties(t *testing.T) {
+	table, err := NewTable(Settings{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	millis := rapid.OneOf(rapid.Int64Range(0, 1e9), rapid.Int64Range(0, math.MaxInt64))
+	rapid.Check(t, func(t *rapid.T) {
+		few, more := millis.Draw(t, "few"), millis.Draw(t, "more")
+		few, more = min(few, more), max(few, more)
+		region := rapid.SampledFrom([]string{"us-east-1", "sa-east-1", "cn-northwest-1", "xx-nowhere-1"}).Draw(t, "region")
+		small, large := table.Session(region, 20000, &few), table.Session(region, 20000, &more)
+		switch {
+		case small.Amount == nil && large.Amount != nil:
+			t.Fatalf("%d ms have no cost, %d have %s", few, more, large.Amount)
+		case large.Amount != nil && (*small.Amount < 0 || *large.Amount < *small.Amount):
+			t.Fatalf("%d ms cost %s, %d cost %s", few, small.Amount, more, large.Amount)
+		}
+	})
 }

@@ -67,47 +67,60 @@ const maxIssueLinks = 2_000_000
 // on returns the links of a day's role sessions, of all accounts and regions.
 // It lists the day, so what it returns is never older than the call.
 func (x *Issues) on(ctx context.Context, d athenatrail.Date) ([]*issueFile, error) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
 	var out []*issueFile
 	for file, err := range lake.Partitions(ctx, x.lake, lake.RoleSessions, d, d+1) {
 		if err != nil {
 			return nil, err
 		}
+		x.mu.Lock()
 		held := x.files[file.Key]
+		x.mu.Unlock()
 		if held == nil || held.etag != file.ETag {
-			// What is read may be newer than the list, never older.
-			held = &issueFile{Partition: file.Partition, etag: file.ETag}
-			type row struct {
-				Key    string `parquet:"access_key_hash"`
-				Caller string `parquet:"caller_access_key_hash,optional"`
-				Role   string `parquet:"role_arn,optional"`
+			if held, err = x.read(ctx, file); err != nil {
+				return nil, err
 			}
-			accounts := map[string]string{} // one copy of each, which holds no row
-			for r, err := range lake.ReadAs[row](ctx, x.lake, lake.RoleSessions, file.Partition) {
-				if err != nil {
-					return nil, err
-				}
-				if key, ok := keyOf(r.Key); ok {
-					caller, _ := keyOf(r.Caller)
-					account := accountOf(r.Role, file.Partition)
-					if _, ok := accounts[account]; !ok {
-						account = strings.Clone(account)
-						accounts[account] = account
-					}
-					held.links = append(held.links, issue{key, caller, accounts[account]})
-				}
-			}
+			x.mu.Lock()
 			if old := x.files[file.Key]; old != nil {
 				x.links -= len(old.links)
 			}
 			x.files[file.Key] = held
 			x.links += len(held.links)
+			x.mu.Unlock()
 		}
 		out = append(out, held)
 	}
+	x.mu.Lock()
 	x.use(d)
+	x.mu.Unlock()
 	return out, nil
+}
+
+// read reads a file's links. It is called without the lock, so that the days
+// that are derived side by side do not wait for each other's files.
+func (x *Issues) read(ctx context.Context, file lake.PartitionFile) (*issueFile, error) {
+	// What is read may be newer than the list, never older.
+	read := &issueFile{Partition: file.Partition, etag: file.ETag}
+	type row struct {
+		Key    string `parquet:"access_key_hash"`
+		Caller string `parquet:"caller_access_key_hash,optional"`
+		Role   string `parquet:"role_arn,optional"`
+	}
+	accounts := map[string]string{} // one copy of each, which holds no row
+	for r, err := range lake.ReadAs[row](ctx, x.lake, lake.RoleSessions, file.Partition) {
+		if err != nil {
+			return nil, err
+		}
+		if key, ok := keyOf(r.Key); ok {
+			caller, _ := keyOf(r.Caller)
+			account := accountOf(r.Role, file.Partition)
+			if _, ok := accounts[account]; !ok {
+				account = strings.Clone(account)
+				accounts[account] = account
+			}
+			read.links = append(read.links, issue{key, caller, accounts[account]})
+		}
+	}
+	return read, nil
 }
 
 // use notes that a day's links were needed, and drops those of the days that

@@ -118,13 +118,15 @@ func (x *References) All(ctx context.Context) ([]athenatrail.Reference, error) {
 
 // load returns every reference and every part, oldest first.
 func (x *References) load(ctx context.Context) (all []athenatrail.Reference, parts []Part, err error) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
 	for file, err := range lake.Partitions(ctx, x.lake, lake.References, 0, 0) {
 		if err != nil {
 			return nil, nil, err
 		}
+		// The lock is not held while the lake is asked, so that the days that
+		// are derived side by side do not wait for each other.
+		x.mu.Lock()
 		held, ok := x.files[file.Key]
+		x.mu.Unlock()
 		if !ok || held.etag != file.ETag {
 			held = referenceFile{etag: file.ETag}
 			for r, err := range lake.Read(ctx, x.lake, lake.References, file.Partition) {
@@ -134,7 +136,9 @@ func (x *References) load(ctx context.Context) (all []athenatrail.Reference, par
 				held.rows = append(held.rows, *r)
 				held.parts = append(held.parts, Parts(r)...)
 			}
+			x.mu.Lock()
 			x.files[file.Key] = held
+			x.mu.Unlock()
 		}
 		all, parts = append(all, held.rows...), append(parts, held.parts...)
 	}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -41,6 +42,9 @@ func (d *DB) Report(ctx context.Context, view string, p Params) (*format.Result,
 		list, r.More = list[:p.Limit], true
 	}
 	blankComparisons(r, list, p)
+	if list, err = onlyColumns(r, list, p.Columns); err != nil {
+		return nil, fmt.Errorf("report %s: %w", view, err)
+	}
 	r.Rows = format.RowsOf(list)
 	return r, nil
 }
@@ -52,7 +56,50 @@ func (d *DB) answer(ctx context.Context, v View, p Params, columns []format.Colu
 	if err != nil {
 		return nil, err
 	}
-	return d.rows(ctx, s, columns)
+	list, err := d.rows(ctx, s, s.columns)
+	if len(s.columns) == len(columns) || err != nil {
+		return list, err
+	}
+	for i, row := range list { // a chart's, which lack the columns that nobody asked for
+		full := make([]any, len(columns))
+		for j, c := range s.columns {
+			full[slices.IndexFunc(columns, func(o format.Column) bool { return o.Name == c.Name })] = row[j]
+		}
+		list[i] = full
+	}
+	return list, nil
+}
+
+// onlyColumns takes the other columns out of a result and its rows.
+func onlyColumns(r *format.Result, rows [][]any, names []string) ([][]any, error) {
+	if names == nil {
+		return rows, nil
+	}
+	var known []string
+	for _, c := range r.Columns {
+		known = append(known, c.Name)
+	}
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return nil, unknown("column", name, known)
+		}
+	}
+	var kept []format.Column
+	var at []int
+	for i, c := range r.Columns {
+		if slices.Contains(names, c.Name) {
+			kept, at = append(kept, c), append(at, i)
+		}
+	}
+	r.Columns = kept
+	for i, row := range rows {
+		cut := make([]any, len(at))
+		for j, from := range at {
+			cut[j] = row[from]
+		}
+		rows[i] = cut
+	}
+	return rows, nil
 }
 
 // comparisons are the columns that speak of a time before the window.
@@ -80,13 +127,30 @@ func blankComparisons(r *format.Result, rows [][]any, p Params) {
 	}
 }
 
-// rows runs a view's statement and returns its cells by the columns' kinds.
+// rows runs a view's statement and returns the cells of its rows.
 func (d *DB) rows(ctx context.Context, s statement, columns []format.Column) ([][]any, error) {
-	rows, err := d.query(ctx, s.sql, s.args...)
+	if s.held {
+		var list [][]any
+		err := d.reader.with(ctx, s, func(rows *sql.Rows) (err error) {
+			list, err = cellsOf(rows, columns)
+			return err
+		})
+		return list, oneLine(err)
+	}
+	return rowsOf(ctx, d.query, s, columns)
+}
+
+func rowsOf(ctx context.Context, run runner, s statement, columns []format.Column) ([][]any, error) {
+	rows, err := run(ctx, s.sql, s.args...)
 	if err != nil {
 		return nil, oneLine(err)
 	}
 	defer rows.Close()
+	return cellsOf(rows, columns)
+}
+
+// cellsOf returns the cells of rows by the columns' kinds.
+func cellsOf(rows *sql.Rows, columns []format.Column) ([][]any, error) {
 	types, err := sqlTypes(rows)
 	if err != nil {
 		return nil, oneLine(err)

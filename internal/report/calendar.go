@@ -11,6 +11,7 @@ import (
 // edges.
 type bucket struct {
 	label       string // SQL literal
+	value       any    // what it stands for
 	start, stop time.Time
 }
 
@@ -30,15 +31,16 @@ func buckets(unit string, from, to time.Time, zone *time.Location) ([]bucket, er
 		if stop.After(to) {
 			stop = to
 		}
-		list = append(list, bucket{label(unit, start, zone), start, stop})
+		sql, value := label(unit, start, zone)
+		list = append(list, bucket{sql, value, start, stop})
 		start = stop
 	}
 	return list, nil
 }
 
-// label names the unit that holds t: a DATE, the TIMESTAMP in UTC at which the
-// hour began, or a month's text.
-func label(unit string, t time.Time, zone *time.Location) string {
+// label names the unit that holds t, as an SQL literal and as what that stands
+// for: a DATE, the TIMESTAMP in UTC at which the hour began, or a month's text.
+func label(unit string, t time.Time, zone *time.Location) (string, any) {
 	local := t.In(zone)
 	switch unit {
 	case "hour":
@@ -46,11 +48,13 @@ func label(unit string, t time.Time, zone *time.Location) string {
 		for n := 0; n < hourSlots && begin.In(zone).Minute() != 0; n++ {
 			begin = begin.Add(-athenatrail.SlotLength)
 		}
-		return timestamp(begin)
+		return timestamp(begin), begin.UTC()
 	case "month":
-		return quote(local.Format("2006-01"))
+		month := local.Format("2006-01")
+		return quote(month), month
 	}
-	return date(local)
+	y, m, d := local.Date()
+	return date(local), time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
 }
 
 // nextEdge returns the first moment after t at which another unit begins. It
@@ -75,6 +79,11 @@ func nextEdge(unit string, t time.Time, zone *time.Location) time.Time {
 	}
 	if unit == "month" { // no month is shorter, so the steps below are few
 		if far := edge.Add(26 * 24 * time.Hour); same(far) {
+			edge = far
+		}
+	}
+	if unit == "day" { // no day is shorter
+		if far := edge.Add(20 * time.Hour); same(far) {
 			edge = far
 		}
 	}

@@ -103,7 +103,7 @@ func unusedAccessView() View {
 			format.Column{Name: "permissions", Kind: format.Text, Help: "those of Lake Formation; without SELECT or ALL there is no access to rows, and no row here"},
 			wide(format.Column{Name: "may_grant", Title: "may grant", Kind: format.Bool, Help: "may pass some of it on"}),
 			format.Column{Name: "last_read", Title: "last read", Kind: format.Time, Help: "ever, by the holder, as far as the lake goes back"},
-			format.Column{Name: "days_unread", Title: "unread", Kind: format.Count, Help: "whole days from the last read to the window's end; empty where there was none"},
+			format.Column{Name: "days_unread", Title: "days unread", Kind: format.Count, Help: "whole days from the last read to the window's end; empty where there was none"},
 			format.Column{Name: "matched_by", Title: "told by", Kind: format.Text, Help: "how reads are known to be the holder's: role, user, session name or user id; any read where they cannot be told apart, so that nobody at all read it"},
 			format.Column{Name: "last_used", Title: "last seen", Kind: format.Time, Help: "the holder's newest execution of any kind; empty where the lake knows none"},
 			format.Column{Name: "people", Kind: format.Count, Help: "different humans whom the lake has seen behind the holder"},

@@ -26,7 +26,8 @@ import (
 //	usage_slots    its sums by quarter hour and number
 //	usage_days     the same by day of a time zone
 //	usage_months   the same by month
-//	usage_files    of which files of the lake each day's sums were made
+//	held_files     of which files of the lake each day's sums were made
+//	held_version   what the file holds, and how
 //
 // A window is cut into whole months, whole days and the quarter hours at its
 // edges, so that a year is some ten thousand rows. Only usage_keys says whose
@@ -79,34 +80,28 @@ var ErrMuch = errors.New("many days of the lake changed")
 // memory.
 const heldRun = 30
 
-// Hold brings the held roll-ups of a lake up to date in a file, and reports
-// whether it changed. What the file holds of days whose files are still the
-// same stays. A file that is not there, of another version or damaged is made
-// anew. The file is replaced whole, so that others may read it meanwhile.
-//
-// Unless patient is set, the error is [ErrMuch] where more than some weeks of
-// the lake would have to be read.
-func Hold(ctx context.Context, lake, file string, zone *time.Location, patient bool) (changed bool, err error) {
-	if zone == nil {
-		zone = time.UTC
-	}
-	files, err := rollupFiles(lake)
+// holdUsage is [Hold] of the roll-ups of usage.
+func holdUsage(ctx context.Context, lake, file string, zone *time.Location, patient bool) (changed bool, err error) {
+	files, err := tableFiles(lake, "tables/usage_rollup_*")
 	if err != nil {
-		return false, fmt.Errorf("hold roll-ups of %s: %w", lake, err)
+		return false, err
 	}
-	days, kept, err := heldDays(ctx, file, zone, files)
-	if err != nil {
-		return false, fmt.Errorf("hold roll-ups of %s: %w", lake, err)
-	}
-	if kept && len(days) == 0 {
-		return false, nil
+	days, kept, err := heldDays(ctx, file, heldVersion(zone), files)
+	if err != nil || kept && len(days) == 0 {
+		return false, err
 	}
 	if len(days) > maxHeldAtOnce && !patient {
-		return false, fmt.Errorf("hold roll-ups of %s: %w", lake, ErrMuch)
+		return false, ErrMuch
 	}
+	return true, replaceHeld(file, kept, func(next string) error { return holdIn(ctx, lake, next, zone, files, days, kept) })
+}
+
+// replaceHeld replaces a file by what fill makes of a copy of it, or from
+// nothing where it cannot be kept.
+func replaceHeld(file string, kept bool, fill func(next string) error) error {
 	next, err := os.CreateTemp(filepath.Dir(file), ".held-*")
 	if err != nil {
-		return false, fmt.Errorf("hold roll-ups of %s: %w", lake, err)
+		return err
 	}
 	defer os.Remove(next.Name())
 	defer os.Remove(next.Name() + ".wal")
@@ -118,15 +113,24 @@ func Hold(ctx context.Context, lake, file string, zone *time.Location, patient b
 		err = os.Remove(next.Name()) // DuckDB makes a file that is not there, and takes no empty one
 	}
 	if err == nil {
-		err = holdIn(ctx, lake, next.Name(), zone, files, days, kept)
+		err = fill(next.Name())
+	}
+	if err == nil {
+		err = syncFile(next.Name()) // DuckDB would find only later that a part is missing
 	}
 	if err == nil {
 		err = os.Rename(next.Name(), file)
 	}
+	return err
+}
+
+// syncFile puts a file on disk.
+func syncFile(name string) error {
+	f, err := os.OpenFile(name, os.O_RDWR, 0) // Windows syncs nothing that is opened to read
 	if err != nil {
-		return false, fmt.Errorf("hold roll-ups of %s: %w", lake, err)
+		return err
 	}
-	return true, nil
+	return errors.Join(f.Sync(), f.Close())
 }
 
 func copyFrom(to *os.File, file string) error {
@@ -142,8 +146,8 @@ func copyFrom(to *os.File, file string) error {
 // heldDays returns the days of the lake that a file does not hold as they are,
 // in order, and whether the file can be kept for the others: it is there, of
 // this version and whole.
-func heldDays(ctx context.Context, file string, zone *time.Location, files map[athenatrail.Date]string) (days []athenatrail.Date, kept bool, err error) {
-	had, err := heldFiles(ctx, file, zone)
+func heldDays(ctx context.Context, file, version string, files map[athenatrail.Date]string) (days []athenatrail.Date, kept bool, err error) {
+	had, err := heldFiles(ctx, file, version)
 	if ctx.Err() != nil {
 		return nil, false, ctx.Err()
 	}
@@ -163,7 +167,7 @@ func heldDays(ctx context.Context, file string, zone *time.Location, files map[a
 }
 
 // heldFiles returns of which files of the lake a file's days were made.
-func heldFiles(ctx context.Context, file string, zone *time.Location) (map[athenatrail.Date]string, error) {
+func heldFiles(ctx context.Context, file, version string) (map[athenatrail.Date]string, error) {
 	if _, err := os.Stat(file); err != nil {
 		return nil, err
 	}
@@ -176,14 +180,14 @@ func heldFiles(ctx context.Context, file string, zone *time.Location) (map[athen
 	if _, err := db.ExecContext(ctx, "ATTACH "+quote(filepath.ToSlash(file))+" AS held (READ_ONLY)"); err != nil {
 		return nil, err
 	}
-	var version string
-	if err := db.QueryRowContext(ctx, "SELECT version FROM held.usage_version").Scan(&version); err != nil {
+	var is string
+	if err := db.QueryRowContext(ctx, "SELECT version FROM held.held_version").Scan(&is); err != nil {
 		return nil, err
 	}
-	if version != heldVersion(zone) {
-		return nil, fmt.Errorf("version %s", version)
+	if is != version {
+		return nil, fmt.Errorf("version %s", is)
 	}
-	rows, err := db.QueryContext(ctx, "SELECT day, files FROM held.usage_files")
+	rows, err := db.QueryContext(ctx, "SELECT day, files FROM held.held_files")
 	if err != nil {
 		return nil, err
 	}
@@ -205,11 +209,11 @@ func heldVersion(zone *time.Location) string {
 	return heldFormat + " " + zone.String() + " " + strings.Join(append(rollupKeys(), heldSums()...), " ")
 }
 
-// rollupFiles returns, for each day, a text that changes when the day's files
-// of usage_rollup do.
-func rollupFiles(lake string) (map[athenatrail.Date]string, error) {
+// tableFiles returns, for each day, a text that changes when the day's files
+// below the folders do.
+func tableFiles(lake, pattern string) (map[athenatrail.Date]string, error) {
 	found := map[athenatrail.Date]string{}
-	folders, err := filepath.Glob(filepath.Join(lake, "tables", "usage_rollup_*"))
+	folders, err := filepath.Glob(filepath.Join(lake, filepath.FromSlash(pattern)))
 	if err != nil {
 		return nil, err
 	}
@@ -294,8 +298,8 @@ func holdIn(ctx context.Context, lake, file string, zone *time.Location, files m
 func (h *holder) create() error {
 	keys, sums := strings.Join(rollupKeys(), ", "), strings.Join(heldSums(), ", ")
 	for _, s := range []string{
-		"CREATE TABLE held.usage_version AS SELECT " + quote(heldVersion(h.zone)) + " AS version",
-		"CREATE TABLE held.usage_files (day INTEGER, files VARCHAR)",
+		"CREATE TABLE held.held_version AS SELECT " + quote(heldVersion(h.zone)) + " AS version",
+		"CREATE TABLE held.held_files (day INTEGER, files VARCHAR)",
 		"CREATE TABLE held.usage_keys AS SELECT CAST(0 AS INTEGER) AS key_id, " + keys + " FROM usage_rollup WHERE false",
 		"CREATE TABLE held.usage_slots AS SELECT slot AS moment, slot, CAST(0 AS INTEGER) AS key_id, " + sums + " FROM usage_rollup WHERE false",
 		"CREATE TABLE held.usage_days AS SELECT moment, slot, key_id, " + summed(heldSums()) + " FROM held.usage_slots GROUP BY moment, slot, key_id",
@@ -361,12 +365,12 @@ GROUP BY m.starts, s.key_id ORDER BY m.starts`, grain.table, summed(heldSums()),
 			return err
 		}
 	}
-	if err := h.do("DELETE FROM held.usage_files WHERE day >= %d AND day <= %d", days[0], days[len(days)-1]); err != nil {
+	if err := h.do("DELETE FROM held.held_files WHERE day >= %d AND day <= %d", days[0], days[len(days)-1]); err != nil {
 		return err
 	}
 	for _, day := range days {
 		if files[day] != "" {
-			if err := h.do("INSERT INTO held.usage_files VALUES (%d, %s)", day, quote(files[day])); err != nil {
+			if err := h.do("INSERT INTO held.held_files VALUES (%d, %s)", day, quote(files[day])); err != nil {
 				return err
 			}
 		}
@@ -415,27 +419,12 @@ func heldRanges(units []string, from, to time.Time, zone *time.Location) []heldR
 	return append(list, heldRanges(units[1:], last, to, zone)...)
 }
 
-// HeldRows returns the SELECT of the held roll-ups of the window, and of the
-// one before, with the columns of base. Where units do not matter all that one
-// key has in a window is one row.
-func (p *page) HeldRows(byUnit bool) string {
-	units := []string{byMonth, byDay}
-	switch {
-	case byUnit && p.Calendar == byHour:
-		units = nil
-	case byUnit && p.Calendar == byDay:
-		units = units[1:]
-	}
-	names := slices.DeleteFunc(heldSums(), func(s string) bool { return !p.Latencies && strings.HasPrefix(s, "latency_") })
-	var parts []string
-	for _, r := range append(heldRanges(units, p.since, p.from, p.zone), heldRanges(units, p.from, p.to, p.zone)...) {
-		parts = append(parts, "SELECT moment, slot, key_id, "+strings.Join(names, ", ")+" FROM "+r.table+
-			" WHERE moment >= "+timestamp(r.from)+" AND moment < "+timestamp(r.to))
-	}
-	rows := strings.Join(parts, "\n        UNION ALL ")
-	if !byUnit {
-		rows = "SELECT max(moment) AS moment, max(slot) AS slot, key_id, " + summed(names) + " FROM (\n        " + rows + "\n    ) AS held GROUP BY key_id, moment >= " + p.From
-	}
+// HeldRows returns the SELECT of the held roll-ups of the window by the units of
+// the page's calendar, and of the one before, with the columns of base. Where
+// units do not matter, views read what is gathered.
+func (p *page) HeldRows() string {
+	units, names := unitsWithin(p.Calendar), p.heldNames(p.Latencies)
+	rows := p.heldUnion(append(heldRanges(units, p.since, p.from, p.zone), heldRanges(units, p.from, p.to, p.zone)...), names, timestamp)
 	text := "SELECT h.moment, h.slot, " + strings.Join(rollupKeys(), ", ") + ",\n        " + strings.Join(names, ", ") +
 		"\n    FROM (\n        " + rows + "\n    ) AS h JOIN usage_keys AS k ON k.key_id = h.key_id\n    WHERE true"
 	if p.SQLOnly {
@@ -444,16 +433,31 @@ func (p *page) HeldRows(byUnit bool) string {
 	return text + p.AndWhere()
 }
 
-// attach lays the tables of held roll-ups beside those of the lake.
-func (d *DB) attach(ctx context.Context, file string) error {
-	if _, err := d.db.ExecContext(ctx, "ATTACH "+quote(filepath.ToSlash(file))+" AS held (READ_ONLY)"); err != nil {
-		return fmt.Errorf("read held roll-ups: %w", oneLine(err))
+// unitsWithin returns the units of held sums that lie within one of a calendar,
+// the longest first.
+func unitsWithin(calendar string) []string {
+	switch calendar {
+	case byHour:
+		return nil
+	case byDay:
+		return []string{byDay}
 	}
-	for _, name := range heldTables {
-		if _, err := d.db.ExecContext(ctx, "CREATE OR REPLACE VIEW "+name+" AS SELECT * FROM held."+name); err != nil {
-			return fmt.Errorf("read held roll-ups: %w", oneLine(err))
-		}
+	return []string{byMonth, byDay}
+}
+
+// heldNames returns the names of the held sums, of latencies only where they
+// are wanted.
+func (p *page) heldNames(latencies bool) []string {
+	return slices.DeleteFunc(heldSums(), func(s string) bool { return !latencies && strings.HasPrefix(s, "latency_") })
+}
+
+// heldUnion returns the SELECT of the sums of parts of a window, whose edges
+// write turns into SQL.
+func (p *page) heldUnion(ranges []heldRange, names []string, write func(time.Time) string) string {
+	var parts []string
+	for _, r := range ranges {
+		parts = append(parts, "SELECT moment, slot, key_id, "+strings.Join(names, ", ")+" FROM "+r.table+
+			" WHERE moment >= "+write(r.from)+" AND moment < "+write(r.to))
 	}
-	d.held = true
-	return nil
+	return strings.Join(parts, "\n        UNION ALL ")
 }

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -111,6 +113,155 @@ func TestHeldEqualsRows(t *testing.T) {
 			t.Errorf("%s: %d rows were compared", name, rows)
 		}
 	}
+}
+
+// What charts and panels ask of held roll-ups, few columns or sections, is what
+// stands in the whole answer of the rows, window after window on the same
+// connections; and filters offer the same values.
+func TestHeldPartsEqualRows(t *testing.T) {
+	lake := heldLake(t).write()
+	in := zone(t, "Australia/Lord_Howe") // half an hour of summer time
+	file := filepath.Join(t.TempDir(), "held")
+	if _, err := Hold(context.Background(), lake, file, in, true); err != nil {
+		t.Fatal(err)
+	}
+	for _, scope := range []Scope{{}, {Teams: []string{"data"}}} {
+		var dbs []*DB
+		for _, o := range []Options{{TimeZone: in, Held: file}, {TimeZone: in}} {
+			d, err := OpenScoped(context.Background(), lake, o, scope)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer d.Close()
+			dbs = append(dbs, d)
+		}
+		held, plain := dbs[0], dbs[1]
+		r := rand.New(rand.NewPCG(8, uint64(len(scope.Teams))))
+		asks := []struct {
+			view string
+			p    Params
+		}{
+			{"usage", Params{By: []string{"day", "team"}, Columns: []string{"day", "team", "cost", "currency"}}},
+			{"usage", Params{By: []string{"person", "day"}, Columns: []string{"day", "person", "failed", "currency", "data_scanned_bytes"}}},
+			{"usage", Params{By: []string{"day", "database_name"}, Columns: []string{"day", "database_name", "cost", "currency"}, Where: []Condition{{Column: "kind", Value: "sql"}}}},
+			{"usage", Params{By: []string{"hour"}, Columns: []string{"hour", "executions"}, Where: []Condition{{Column: "person", Value: "*@example.com"}}}},
+			{"usage", Params{By: []string{"month", "cost_basis", "gap"}, Columns: []string{"month", "cost_basis", "gap", "cost", "executions"}, Probes: true}},
+			{"users", Params{Columns: []string{"person", "cost", "currency", "last_seen"}}},
+			{"workgroups", Params{Columns: []string{"work_group_name", "p95_ms"}}},
+		}
+		rows := 0
+		for n := range 4 {
+			for _, a := range asks {
+				p := a.p
+				if p.From, p.To = randomWindow(r, in); n == 0 { // plans that are made of nothing hold for what comes
+					p.From, p.To = weekEnd.AddDate(1, 0, 0), weekEnd.AddDate(1, 0, 7)
+				}
+				got := answer(t, held, a.view, p)
+				p.Rows, p.Columns = true, nil
+				want := answer(t, plain, a.view, p)
+				for _, row := range want {
+					for name := range row {
+						if !slices.Contains(a.p.Columns, name) {
+							delete(row, name)
+						}
+					}
+				}
+				rows += len(want)
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("%+v: %s %+v: rows (-) and held roll-ups (+) differ:\n%s", scope, a.view, p, diff)
+				}
+			}
+			p := Params{Sections: []string{"gaps", "attribution"}}
+			p.From, p.To = randomWindow(r, in)
+			got := answer(t, held, "overview", p)
+			p.Rows, p.Sections = true, nil
+			want := slices.DeleteFunc(answer(t, plain, "overview", p), func(row map[string]any) bool {
+				return !slices.Contains([]any{"total", "gaps", "attribution"}, row["section"])
+			})
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%+v: sections %+v: rows (-) and held roll-ups (+) differ:\n%s", scope, p, diff)
+			}
+			columns := []string{"account_id", "team", "person", "state"}
+			has, err := held.Values(context.Background(), columns, p.From, p.To, 3)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wants, err := plain.Values(context.Background(), columns, p.From, p.To, 3)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(wants, has); diff != "" {
+				t.Errorf("%+v: values %+v: the lake (-) and held roll-ups (+) differ:\n%s", scope, p, diff)
+			}
+		}
+		if rows < 100 {
+			t.Errorf("%+v: %d rows were compared", scope, rows)
+		}
+	}
+}
+
+// Many may ask at a time, each for another window and other conditions, and one
+// who gives up leaves nothing behind.
+func TestHeldAtATime(t *testing.T) {
+	lake := heldLake(t).write()
+	file := filepath.Join(t.TempDir(), "held")
+	if _, err := Hold(context.Background(), lake, file, nil, true); err != nil {
+		t.Fatal(err)
+	}
+	d := open(t, lake, Options{Held: file})
+	type ask struct {
+		view string
+		p    Params
+		want []map[string]any
+	}
+	var asks []ask
+	for n := range 6 {
+		for view, p := range map[string]Params{"teams": {}, "users": {}, "usage": {By: []string{"day", "team"}, Columns: []string{"day", "team", "cost", "currency"}}} {
+			p.From, p.To = weekEnd.AddDate(0, 0, -5*n-9), weekEnd.AddDate(0, 0, -5*n)
+			if n%2 == 1 {
+				p.Where = []Condition{{Column: "team", Value: "data"}}
+			}
+			asks = append(asks, ask{view, p, answer(t, d, view, p)})
+		}
+	}
+	var group sync.WaitGroup
+	for n := range 6 {
+		group.Go(func() {
+			for i := range asks {
+				a := asks[(i*(n+1)+n)%len(asks)]
+				ctx, cancel := context.WithCancel(context.Background())
+				if i%5 == n%5 {
+					go cancel()
+				}
+				r, err := d.Report(ctx, a.view, a.p)
+				if err != nil {
+					if ctx.Err() == nil {
+						t.Error(err)
+					}
+					cancel()
+					continue
+				}
+				cancel()
+				rows, err := r.All()
+				if err != nil {
+					t.Error(err)
+					continue
+				}
+				var got []map[string]any
+				for _, row := range rows {
+					m := map[string]any{}
+					for j, c := range r.Columns {
+						m[c.Name] = row[j]
+					}
+					got = append(got, m)
+				}
+				if diff := cmp.Diff(a.want, got); diff != "" {
+					t.Errorf("%s %+v: alone (-) and beside others (+) differ:\n%s", a.view, a.p, diff)
+				}
+			}
+		})
+	}
+	group.Wait()
 }
 
 // Views of usage read what is held, and nothing of it goes around a role.

@@ -132,7 +132,7 @@ func notebook(ctx context.Context, d *DB, said string) (string, error) {
 // notebookNames returns the relation of that name, for a WITH.
 func notebookNames(in dialect) (string, error) {
 	var b strings.Builder
-	err := templates[in].ExecuteTemplate(&b, "notebook_names", nil)
+	err := templates[in].ExecuteTemplate(&b, "notebook_names", map[string]string{"Calls": "activity"})
 	return b.String(), err
 }
 

@@ -32,6 +32,15 @@ type Params struct {
 	By    []string    // what to group by, for views that have By
 	Where []Condition // all must hold; of several = on one column, one
 
+	// Columns are the only ones that the rows are to have; nil is all. Without
+	// percentiles a view is answered sooner, and so is one by day, hour or month
+	// with few of them where roll-ups are held.
+	Columns []string
+
+	// Sections are those of the overview that are asked for, beside the total;
+	// nil is all.
+	Sections []string
+
 	// Limit is how many rows at most; zero is all. Of the overview, it is how
 	// many people, teams and databases.
 	Limit int

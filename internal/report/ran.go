@@ -8,8 +8,9 @@ import (
 // ran returns a SELECT of what ran, with the columns of query_executions, the
 // kind of usage, the moment that it counts for, and its DPU time: executions,
 // and unless sqlOnly is set sessions of Athena for Apache Spark, which lack
-// what only a statement has.
-func (d dialect) ran(sqlOnly bool) string {
+// what only a statement has. Where texts are numbered, executions have the number
+// of theirs.
+func (d dialect) ran(sqlOnly, numbered bool) string {
 	sessions := map[string]string{}
 	for _, c := range tableNamed("sessions").columns {
 		sessions[c.name] = c.sql
@@ -28,6 +29,9 @@ func (d dialect) ran(sqlOnly bool) string {
 		default:
 			spark = append(spark, fmt.Sprintf("CAST(NULL AS %s) AS %s", d.typeName(c.sql), c.name))
 		}
+	}
+	if numbered {
+		sql, spark = append(sql, "text_id"), append(spark, "CAST(NULL AS BIGINT) AS text_id")
 	}
 	text := "SELECT 'sql' AS kind, submission_date_time AS moment, CAST(NULL AS BIGINT) AS dpu_ms, dt, " + strings.Join(sql, ", ") + " FROM query_executions"
 	if sqlOnly {

@@ -130,8 +130,8 @@ var (
 	sessions   = format.Column{Name: "sessions", Kind: format.Count, Help: "sessions of Athena for Apache Spark; they are in cost and dpu_ms, and in no count of executions"}
 	dpuTime    = format.Column{Name: "dpu_ms", Title: "DPU time", Kind: format.Millis, Help: "DPU time of the sessions; 1 DPU for an hour costs the price of a DPU-hour"}
 	reused     = format.Column{Name: "reused_percent", Title: "reused", Kind: format.Percent, Help: "share of the executions answered from an earlier result"}
-	p50        = format.Column{Name: "p50_ms", Title: "p50", Kind: format.Millis, Help: "half of the executions took at most this long (upper edge of the latency bucket)"}
-	p95        = format.Column{Name: "p95_ms", Title: "p95", Kind: format.Millis, Help: "95 of 100 executions took at most this long (upper edge of the latency bucket)"}
+	p50        = format.Column{Name: "p50_ms", Title: "p50 ≤", Kind: format.Millis, Help: "half of the executions took at most this long (upper edge of the latency bucket, which lies up to 58 % higher)"}
+	p95        = format.Column{Name: "p95_ms", Title: "p95 ≤", Kind: format.Millis, Help: "95 of 100 executions took at most this long (upper edge of the latency bucket, which lies up to 58 % higher)"}
 	lastSeen   = format.Column{Name: "last_seen", Title: "last seen", Kind: format.Minute, Help: "start of the quarter hour of the newest execution"}
 	failedPart = format.Column{Name: "failed_percent", Title: "failed %", Kind: format.Percent, Help: "share of the executions that failed"}
 	unnamed    = format.Column{Name: "unattributed_cost", Title: "unattributed", Kind: format.Money, Help: "cost of executions of which only a role, a service or nothing is known (person_source role, service, none)"}
@@ -149,6 +149,10 @@ func amounts() []format.Column {
 
 // spark is what sessions of Athena for Apache Spark have beside their cost.
 func spark() []format.Column { return []format.Column{wide(sessions), wide(dpuTime)} }
+
+// Percentiles are the names of the columns that are made of counts of
+// latencies.
+var Percentiles = []string{p50.Name, p95.Name}
 
 // measures are amounts and what is made of the executions one by one.
 func measures() []format.Column { return append(amounts(), wide(reused), wide(p50), p95) }

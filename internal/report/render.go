@@ -14,8 +14,16 @@ import (
 // A statement is a view's SELECT for one set of parameters, with the values
 // for its question marks in their order.
 type statement struct {
-	sql  string
-	args []any
+	sql     string
+	args    []any
+	columns []format.Column // of its rows
+
+	// Of a view that reads held roll-ups:
+	held    bool
+	gather  *gathering // nil where it does not read what is gathered
+	planned bool       // the SQL names no time and no value: its plan is worth keeping
+	unit    string     // of a chart, its calendar's
+	units   []bucket
 }
 
 // slack is how many days beside the window are looked into: a row lies on the
@@ -58,12 +66,14 @@ var ladder = []string{
 // A page is what a view's template sees. Everything but AndWhere is written by
 // the program; AndWhere has a question mark for each value.
 type page struct {
-	View    View
-	Rollup  bool
-	Held    bool // the roll-ups are held
-	ByUnit  bool // the rows of base are asked for by day, hour or month
-	SQLOnly bool
-	Buckets []latencyBucket
+	View     View
+	Rollup   bool
+	Held     bool // the roll-ups are held
+	Numbered bool // rows are held, and texts are numbered
+	ByUnit   bool // the rows of base are asked for by day, hour or month
+	Chart    bool // of a calendar, few sums are asked for, and the roll-ups are held
+	SQLOnly  bool
+	Buckets  []latencyBucket
 
 	Latencies bool // the view has percentiles
 
@@ -87,6 +97,7 @@ type page struct {
 	from, to   time.Time
 	zone       *time.Location
 	argument   string
+	sections   []string
 	conditions []Condition
 	partitions []PartitionColumn
 	prices     []Price
@@ -115,19 +126,99 @@ func (p *page) AndWhere() string {
 	return "\n        AND " + text
 }
 
-// A weighed is a page with the relation whose rows usage is made of.
+// A weighed is a page with the relation whose rows usage is made of, and how
+// one tells those of the window.
 type weighed struct {
 	*page
 	Relation string
+	Cur      string
 }
 
 // Of returns the page with a relation.
-func (p *page) Of(relation string) weighed { return weighed{p, relation} }
+func (p *page) Of(relation string) weighed {
+	switch {
+	case relation == "base" && p.Gathered():
+		return weighed{p, relation, "cur"}
+	case p.Chart:
+		return weighed{p, relation, "true"}
+	}
+	return weighed{p, relation, "moment >= " + p.From}
+}
+
+// Gathered reports whether base is what is gathered of held roll-ups.
+func (p *page) Gathered() bool { return p.Held && (!p.ByUnit || p.Chart) }
+
+// Wants reports whether a section of the overview is asked for.
+func (p *page) Wants(section string) bool {
+	return len(p.sections) == 0 || slices.Contains(p.sections, section)
+}
+
+// chartColumns are the sums that a chart can have.
+var chartColumns = []string{executions.Name, failed.Name, scanned.Name, cost.Name, currency.Name}
+
+// charts reports whether all columns that are asked for are ones that a chart
+// can have.
+func charts(v View, columns []string) bool {
+	return len(columns) > 0 && !slices.ContainsFunc(columns, func(name string) bool {
+		return !slices.Contains(chartColumns, name) && !slices.Contains(v.By, name)
+	})
+}
+
+// Measures returns the columns of a ranking's rows behind its keys, of the
+// relation named group, whose currency's sum is in the relation named total.
+func (p *page) Measures(group, total string) string {
+	return rankingMeasures(group, total, p.Latencies)
+}
+
+// ChartColumns are the columns of a chart's rows.
+func (p *page) ChartColumns() []string { return append(slices.Clone(p.View.By), chartColumns...) }
 
 // Argument binds what the view was asked about.
 func (p *page) Argument() string {
 	p.args = append(p.args, p.argument)
 	return "?"
+}
+
+// Ran returns the SELECT of what ran.
+func (p *page) Ran() string { return p.in.ran(p.SQLOnly, p.Numbered) }
+
+// LastWholeDay returns the DATE literal of the first day of which not every
+// execution is known to lie before the window's end.
+func (p *page) LastWholeDay() string { return date(p.to.UTC().Add(-slack)) }
+
+// Calls returns the relation of calls that were denied or failed, or are about
+// notebooks, or were made by the code of a session: a part of activity that is
+// held, or all of it.
+func (p *page) Calls() string {
+	if p.Numbered {
+		return "held_calls"
+	}
+	return "activity"
+}
+
+// TextKey returns the columns by which executions have their SQL.
+func (p *page) TextKey() []string { return textKey(p.Numbered) }
+
+// TextOf returns whether a row of texts is the SQL of an execution.
+func (p *page) TextOf(text, execution string) string {
+	return textOf(p.Numbered, text, execution)
+}
+
+// textKey is TextKey where texts are numbered, or not.
+func textKey(numbered bool) []string {
+	if numbered {
+		return []string{"text_id"}
+	}
+	return []string{"account_id", "region_name", "text_dt", "text_hash"}
+}
+
+// textOf is TextOf likewise.
+func textOf(numbered bool, text, execution string) string {
+	var and []string
+	for _, c := range textKey(numbered) {
+		and = append(and, text+"."+c+" = "+execution+"."+c)
+	}
+	return strings.Join(and, " AND ")
 }
 
 // DaysBefore returns the DATE literal of so many days before the window, with
@@ -157,10 +248,13 @@ func render(v View, p Params, zone *time.Location, in dialect, held bool) (state
 	if err != nil {
 		return statement{}, err
 	}
+	if p.Columns != nil && !slices.ContainsFunc(Percentiles, func(name string) bool { return slices.Contains(p.Columns, name) }) {
+		v.Columns = slices.DeleteFunc(slices.Clone(v.Columns), func(c format.Column) bool { return slices.Contains(Percentiles, c.Name) })
+	}
 	pg := &page{
 		View: v, Buckets: latencyBuckets, Plain: plainKeys(v.By), conditions: p.Where,
 		Ranked: ranked(p, v.By), Top: p.Limit, Extra: v.extra, SQLOnly: v.sqlOnly, argument: p.Arg, partitions: p.PartitionColumns,
-		prices: p.Prices, in: in, rule: p.rule, Latencies: slices.ContainsFunc(v.Columns, func(c format.Column) bool { return c.Name == p50.Name }),
+		prices: p.Prices, in: in, sections: p.Sections, rule: p.rule, Latencies: slices.ContainsFunc(v.Columns, func(c format.Column) bool { return c.Name == p50.Name }),
 	}
 	if p.Limit > 0 {
 		pg.Limit = fmt.Sprintf("LIMIT %d", p.Limit+1) // one more tells that there are more
@@ -171,12 +265,12 @@ func render(v View, p Params, zone *time.Location, in dialect, held bool) (state
 	if v.before && p.beforeHeld() {
 		since = p.From.Add(p.From.Sub(p.To))
 	}
+	var units []bucket
 	if pg.Calendar = calendarOf(v); pg.Calendar != "" {
-		days, err := buckets(pg.Calendar, p.From, p.To, zone)
-		if err != nil {
+		if units, err = buckets(pg.Calendar, p.From, p.To, zone); err != nil {
 			return statement{}, err
 		}
-		for _, d := range days {
+		for _, d := range units {
 			weekStart, weekStop := d.start.In(zone).AddDate(0, 0, -7), d.stop.In(zone).AddDate(0, 0, -7)
 			pg.Days = append(pg.Days, calendarDay{d.label, timestamp(d.start), timestamp(d.stop), timestamp(weekStart), timestamp(weekStop)})
 			if v.Name == "spend" && weekStart.Before(since) {
@@ -194,6 +288,9 @@ func render(v View, p Params, zone *time.Location, in dialect, held bool) (state
 	pg.FirstBilled, pg.EndBilled = date(first), date(end)
 	pg.ByUnit = pg.Calendar != "" && v.Name != "overview"
 	pg.Held = held && pg.Rollup && v.source != "tables"
+	if pg.Numbered = held; held && slices.Contains(pg.Extra, "text_dt") {
+		pg.Extra = append(slices.Clone(pg.Extra), "text_id")
+	}
 	pg.since, pg.from, pg.to, pg.zone = since, p.From, p.To, zone
 	pg.FirstSparkDay, pg.LastSparkDay = pg.DaysBefore(sparkDays), date(p.To.UTC().AddDate(0, 0, sparkDays))
 	pg.AsOf = pg.To
@@ -201,11 +298,45 @@ func render(v View, p Params, zone *time.Location, in dialect, held bool) (state
 		pg.AsOf = timestamp(p.CompleteTo)
 	}
 
+	s := statement{columns: v.Columns, held: pg.Held}
+	if pg.Held {
+		// What is gathered for a page is of all kinds.
+		pg.conditions, pg.SQLOnly = withoutSQLOnly(pg.conditions, pg.SQLOnly)
+		if pg.Chart = v.Name == "usage" && pg.Calendar != "" && charts(v, p.Columns); pg.Chart {
+			s.unit, s.units = pg.Calendar, units
+			s.columns = nil
+			for _, name := range pg.ChartColumns() {
+				i := slices.IndexFunc(v.Columns, func(c format.Column) bool { return c.Name == name })
+				s.columns = append(s.columns, v.Columns[i])
+			}
+			pg.Latencies, pg.Extra = false, []string{"key_id"}
+		}
+		if pg.Gathered() {
+			s.gather = pg.gathers(pg.Latencies)
+			s.planned = !(v.Name == "overview" && pg.Wants("days"))
+		}
+	}
 	var b strings.Builder
 	if err := templates[in].ExecuteTemplate(&b, v.Name+".sql", pg); err != nil {
 		return statement{}, fmt.Errorf("write the view's SQL: %w", err)
 	}
-	return statement{b.String(), pg.args}, nil
+	s.sql, s.args = b.String(), pg.args
+	return s, nil
+}
+
+// withoutSQLOnly takes out a condition that lets only SQL through.
+func withoutSQLOnly(list []Condition, already bool) ([]Condition, bool) {
+	var kinds int
+	for _, c := range list {
+		if c.Column == "kind" {
+			kinds++
+		}
+	}
+	i := slices.Index(list, Condition{Column: "kind", Value: "sql"})
+	if i < 0 || kinds > 1 { // several of one column stand together
+		return list, already
+	}
+	return slices.Delete(slices.Clone(list), i, i+1), true
 }
 
 // wholeUTCDays returns the first and the end of the UTC days that lie in
@@ -344,11 +475,9 @@ func viewTemplates(in dialect) *template.Template {
 		"percent":    percent,
 		"change":     changePercent,
 		"amounts":    rankingAmounts,
-		"measures":   rankingMeasures,
 		"lowestRung": lowestRung,
 		"several":    several,
 		"each":       each,
-		"ran":        in.ran,
 
 		"unlessUnknown": unlessUnknown,
 		"jsonText":      in.jsonText,
@@ -441,15 +570,18 @@ func rankingAmounts(group, total string) string {
 	}, ",\n    ")
 }
 
-// rankingMeasures returns the columns of [measures] likewise, with latencies for
-// its percentiles.
-func rankingMeasures(group, total string) string {
+// rankingMeasures returns the columns of [measures] likewise; with latencies, of
+// which its percentiles are made, or without.
+func rankingMeasures(group, total string, counts bool) string {
 	g := group + "."
-	return strings.Join([]string{
+	list := []string{
 		rankingAmounts(group, total),
 		percent(g+"reused", g+"executions") + " AS reused_percent",
-		g + latencies,
-	}, ",\n    ")
+	}
+	if counts {
+		list = append(list, g+latencies)
+	}
+	return strings.Join(list, ",\n    ")
 }
 
 // lowestRung returns the rung furthest down the ladder among a group's

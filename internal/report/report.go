@@ -41,8 +41,8 @@ type Options struct {
 	MemoryLimit string // such as 2GB; empty is 1GB. Beyond it DuckDB spills into TempDir
 	TempDir     string // empty is the system's
 
-	// Held is a file that [Hold] made of this lake and time zone, which the
-	// views of usage then read; empty is none.
+	// Held is a file that [Hold] made of this lake and time zone, which is then
+	// read in the place of the lake's many files; empty is none.
 	Held string
 }
 
@@ -53,11 +53,13 @@ type DB struct {
 	at   location
 	zone *time.Location
 	temp string // empty where another engine reads
-	held bool   // roll-ups are held
+	held bool   // roll-ups and rows are held
 
 	// billed says that bills are kept in the lake. What another engine reads is
 	// not looked into for it: there the overview has no bill.
 	billed bool
+
+	reader *heldReader // of held roll-ups; nil without
 }
 
 // Open opens the lake in a folder. Tables without files are empty, so a folder
@@ -110,6 +112,9 @@ func start(ctx context.Context, lake string, o Options) (*DB, error) {
 // Close ends the database. Results of [DB.Query] that were not read to their
 // end must not be used after it.
 func (d *DB) Close() error {
+	if d.reader != nil {
+		defer d.reader.close()
+	}
 	if d.temp == "" {
 		return d.db.Close()
 	}

@@ -67,7 +67,11 @@ func OpenScoped(ctx context.Context, lake string, o Options, s Scope) (*DB, erro
 		return nil, err
 	}
 	if o.Held != "" {
-		err = d.attach(ctx, o.Held)
+		if d.reader, err = openHeld(ctx, d.at, o, s); err != nil {
+			err = fmt.Errorf("read held roll-ups: %w", err)
+		} else {
+			err = d.attachRows(ctx, o.Held)
+		}
 	}
 	if err == nil {
 		err = s.rule(ctx, d)
@@ -98,9 +102,8 @@ func (s Scope) rule(ctx context.Context, d *DB) error {
 			return err
 		}
 	}
-	if d.held && !s.Whole() {
-		_, err := d.db.ExecContext(ctx, "CREATE OR REPLACE VIEW usage_keys AS\nSELECT * FROM held.usage_keys WHERE "+s.condition())
-		return err
+	if d.held {
+		return s.ruleRows(ctx, d)
 	}
 	return nil
 }

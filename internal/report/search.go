@@ -2,6 +2,8 @@ package report
 
 import (
 	"context"
+	"database/sql"
+	"database/sql/driver"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -161,15 +163,20 @@ func (d *DB) search(ctx context.Context, s Search) (*Found, error) {
 	if err != nil {
 		return nil, err
 	}
-	from, err := newSearchSQL(s, view, d.in)
+	from, err := newSearchSQL(s, view, d.in, d.held)
 	if err != nil {
 		return nil, err
 	}
-	f := &Found{Result: &format.Result{View: "queries", From: s.From, To: s.To, TimeZone: d.zone, Columns: searchColumns()}}
-	if f.Sums, err = d.searchSums(ctx, from); err != nil {
+	run, done, err := d.matching(ctx, from)
+	if err != nil {
 		return nil, err
 	}
-	rows, more, err := d.searchRows(ctx, s, from, keys, after)
+	defer done()
+	f := &Found{Result: &format.Result{View: "queries", From: s.From, To: s.To, TimeZone: d.zone, Columns: searchColumns()}}
+	if f.Sums, err = searchSums(ctx, run, from); err != nil {
+		return nil, err
+	}
+	rows, more, err := searchRows(ctx, run, s, from, keys, after)
 	if err != nil {
 		return nil, err
 	}
@@ -194,9 +201,21 @@ func sortedNames(m map[string]string) []string {
 type searchSQL struct {
 	with, from string
 	args       []any
+	numbered   bool // texts are held, and numbered
+
+	// matched, where texts are numbered and words are looked for, is a SELECT of
+	// the numbers of the texts that have them, which the relation takes from
+	// matchedTexts; with its values.
+	matched string
+	words   []any
 }
 
-func newSearchSQL(s Search, view View, in dialect) (q searchSQL, err error) {
+// matchedTexts is a table of one connection for the time of one search, so that
+// texts are looked through once for its sums and its rows.
+const matchedTexts = "matched_texts"
+
+func newSearchSQL(s Search, view View, in dialect, held bool) (q searchSQL, err error) {
+	q.numbered = held
 	first, last := date(s.From.UTC().Add(-slack)), date(s.To.UTC().Add(slack))
 	firstText, lastText := date(s.From.UTC().Add(-2*slack)), date(s.To.UTC().Add(2*slack))
 	bind := func(v string) string {
@@ -211,14 +230,23 @@ func newSearchSQL(s Search, view View, in dialect) (q searchSQL, err error) {
 	for _, w := range words {
 		matching += " AND " + in.textHas("lower(query_string)", "lower("+bind(w)+")")
 	}
-	q.with = "WITH texts AS (\n    SELECT account_id, region_name, CAST(dt AS VARCHAR) AS text_dt, text_hash, query_string FROM query_texts\n" +
-		"    WHERE dt >= " + firstText + " AND dt <= " + lastText + matching + "\n)"
-	q.from = "(SELECT *, 'sql' AS kind FROM query_executions) AS e"
-	where := "dt >= " + first + " AND dt <= " + last + " AND submission_date_time >= " + timestamp(s.From) + " AND submission_date_time < " + timestamp(s.To) +
-		" AND " + ranked(Params{Where: s.Where, Probes: s.Probes, Own: s.Own}, nil)
-	if len(words) > 0 {
-		where += " AND EXISTS (SELECT 1 FROM texts AS x WHERE x.account_id = e.account_id AND x.region_name = e.region_name AND x.text_dt = e.text_dt AND x.text_hash = e.text_hash)"
+	where := ""
+	switch {
+	case len(words) > 0 && held:
+		q.matched, q.words, q.args = "SELECT text_id FROM held_texts WHERE true"+matching, q.args, nil
+		matching, where = "", " AND text_id IN (SELECT text_id FROM "+matchedTexts+")"
+	case len(words) > 0:
+		where = " AND EXISTS (SELECT 1 FROM texts AS x WHERE " + textOf(held, "x", "e") + ")"
 	}
+	texts := "SELECT account_id, region_name, CAST(dt AS VARCHAR) AS text_dt, text_hash, query_string FROM query_texts\n" +
+		"    WHERE dt >= " + firstText + " AND dt <= " + lastText
+	if held {
+		texts = "SELECT text_id, query_string FROM held_texts WHERE true"
+	}
+	q.with = "WITH texts AS (\n    " + texts + matching + "\n)"
+	q.from = "(SELECT *, 'sql' AS kind FROM query_executions) AS e"
+	where = "dt >= " + first + " AND dt <= " + last + " AND submission_date_time >= " + timestamp(s.From) + " AND submission_date_time < " + timestamp(s.To) +
+		" AND " + ranked(Params{Where: s.Where, Probes: s.Probes, Own: s.Own}, nil) + where
 	if s.Table != "" {
 		where += " AND contains(tables_accessed, " + bind(s.Table) + ")"
 	}
@@ -250,8 +278,36 @@ func searchWords(text string) ([]string, error) {
 	return words, nil
 }
 
-func (d *DB) searchSums(ctx context.Context, q searchSQL) ([]Sum, error) {
-	rows, err := d.query(ctx, q.with+`
+// A runner runs a statement.
+type runner func(ctx context.Context, text string, args ...any) (*sql.Rows, error)
+
+// matching returns what runs the statements of a search, after it looked through
+// the held texts. The caller calls done behind the last of them.
+func (d *DB) matching(ctx context.Context, q searchSQL) (run runner, done func(), err error) {
+	if q.matched == "" {
+		return d.query, func() {}, nil
+	}
+	conn, err := d.db.Conn(ctx)
+	if err != nil {
+		return nil, nil, oneLine(err)
+	}
+	done = func() {
+		// The connection goes back to others, also when nobody waits any more.
+		_, err := conn.ExecContext(context.WithoutCancel(ctx), "DROP TABLE IF EXISTS temp."+matchedTexts)
+		if err != nil {
+			conn.Raw(func(any) error { return driver.ErrBadConn })
+		}
+		conn.Close()
+	}
+	if _, err := conn.ExecContext(ctx, "CREATE OR REPLACE TEMP TABLE "+matchedTexts+" AS "+q.matched, q.words...); err != nil {
+		done()
+		return nil, nil, oneLine(err)
+	}
+	return conn.QueryContext, done, nil
+}
+
+func searchSums(ctx context.Context, run runner, q searchSQL) ([]Sum, error) {
+	rows, err := run(ctx, q.with+`
 SELECT coalesce(currency, ''), CAST(count(*) FILTER (WHERE gap IS DISTINCT FROM 'not_started') AS BIGINT),
     CAST(count(*) FILTER (WHERE gap = 'not_started') AS BIGINT), CAST(coalesce(sum(data_scanned_bytes), 0) AS BIGINT),
     CAST(sum(CASE WHEN cost_basis IN ('list', 'custom', 'free') THEN cost END) AS VARCHAR)
@@ -275,7 +331,7 @@ FROM `+q.from+"\nGROUP BY 1 ORDER BY 1", q.args...)
 	return sums, oneLine(rows.Err())
 }
 
-func (d *DB) searchRows(ctx context.Context, s Search, q searchSQL, keys []searchKey, after *cursor) ([][]any, bool, error) {
+func searchRows(ctx context.Context, run runner, s Search, q searchSQL, keys []searchKey, after *cursor) ([][]any, bool, error) {
 	args := slices.Clone(q.args)
 	where := ""
 	if after != nil {
@@ -293,12 +349,13 @@ func (d *DB) searchRows(ctx context.Context, s Search, q searchSQL, keys []searc
 		}
 		shown, names = append(shown, "t."+c.Name), append(names, c.Name)
 	}
-	text := q.with + ",\nfound AS (\n    SELECT " + strings.Join(names, ", ") + ", text_hash, text_dt FROM " + q.from + where +
+	key := slices.DeleteFunc(textKey(q.numbered), func(c string) bool { return slices.Contains(names, c) })
+	text := q.with + ",\nfound AS (\n    SELECT " + strings.Join(names, ", ") + ", " + strings.Join(key, ", ") + " FROM " + q.from + where +
 		"\n    ORDER BY " + orderBy(keys, "") + fmt.Sprintf("\n    LIMIT %d\n)", s.Limit+1) +
 		"\nSELECT " + strings.Join(shown, ", ") + "\nFROM found AS t LEFT JOIN texts AS x\n" +
-		"    ON x.account_id = t.account_id AND x.region_name = t.region_name AND x.text_dt = t.text_dt AND x.text_hash = t.text_hash\n" +
+		"    ON " + textOf(q.numbered, "x", "t") + "\n" +
 		"ORDER BY " + orderBy(keys, "t.")
-	rows, err := d.rows(ctx, statement{text, args}, columns)
+	rows, err := rowsOf(ctx, run, statement{sql: text, args: args}, columns)
 	if err != nil {
 		return nil, false, err
 	}

@@ -41,7 +41,7 @@ func (e *Env) Collect(ctx context.Context, now time.Time) (collect.Options, erro
 		RunID:     RunID(now),
 	}
 	var clients *Askers
-	if e.Details == config.DetailsAPI {
+	if e.Details != config.DetailsNone {
 		clients = e.Askers()
 		o.Details = clients
 	}
@@ -88,8 +88,20 @@ func (s *Askers) Of(ctx context.Context, account, region string) (collect.Asker,
 		return nil, collect.ErrNoRole
 	case err != nil || client == nil:
 		return nil, err
+	case s.details(account) != config.DetailsSystemTable:
+		return client, nil
 	}
-	return client, nil
+	return s.env.systemTable(ctx, account, region, client)
+}
+
+// details returns how an account is asked.
+func (s *Askers) details(account string) string {
+	for _, a := range s.env.Accounts {
+		if a.ID == account && a.Details != "" {
+			return a.Details
+		}
+	}
+	return s.env.Details
 }
 
 // Client returns a client of Athena in an account and region, nil where the

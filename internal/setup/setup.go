@@ -22,6 +22,7 @@ import (
 	"github.com/athenatrail/athenatrail/internal/config"
 	"github.com/athenatrail/athenatrail/internal/derive"
 	"github.com/athenatrail/athenatrail/internal/directory"
+	"github.com/athenatrail/athenatrail/internal/engine"
 	"github.com/athenatrail/athenatrail/internal/glob"
 	"github.com/athenatrail/athenatrail/internal/identity"
 	"github.com/athenatrail/athenatrail/internal/lake"
@@ -54,6 +55,13 @@ type Env struct {
 	// UserAgent is what AWS is told, and by what our own calls are known
 	// again in the trail.
 	UserAgent string
+
+	// Warn is told what did not go as configured and was done in another way;
+	// nil tells nobody.
+	Warn func(error)
+
+	// Statements are those that were run to find details.
+	Statements engine.Meter
 
 	mu   sync.Mutex
 	conn *awsconn.Conn

@@ -47,6 +47,17 @@ func TestEngines(t *testing.T) {
 	}
 	s3 := s3test.Start(t)
 	server := trinotest.Start(t, s3)
+	db, err := engine.Trino{URL: server.URL, Catalog: trinotest.Catalog, Schema: "athenatrail", Source: "test"}.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	t.Run("unload", func(t *testing.T) { unloads(t, db, s3) })
+	t.Run("lake", func(t *testing.T) { overLake(t, db, s3, server) })
+}
+
+// overLake asks everything of the demo's lake.
+func overLake(t *testing.T, db *sql.DB, s3 *s3test.Server, server *trinotest.Server) {
 	lake := filepath.Join(t.TempDir(), "lake")
 	run(t, "demo", "--no-serve", "--quiet", "--events", "150", "--lake", lake)
 	bucket := s3.Bucket(t)
@@ -55,13 +66,7 @@ func TestEngines(t *testing.T) {
 	settings := fmt.Sprintf("{database: athenatrail, catalog: %s, trino_url: %q}", trinotest.Catalog, server.URL)
 	t.Setenv("ATHENATRAIL_ENGINE", settings)
 	script, _ := run(t, "ddl", "trino", "--lake", lake, "--location", "s3://"+bucket, "--catalog", trinotest.Catalog, "--compat")
-	db, err := engine.Trino{URL: server.URL, Catalog: trinotest.Catalog, Schema: "athenatrail", Source: "test"}.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
 	define(t, db, script)
-
 	t.Run("definitions", func(t *testing.T) { definitions(t, db, lake) })
 	t.Run("views", func(t *testing.T) {
 		for _, v := range report.Views() {
@@ -71,9 +76,23 @@ func TestEngines(t *testing.T) {
 			t.Run(strings.Join(args, " "), func(t *testing.T) { same(t, "trino", lake, args...) })
 		}
 	})
+	t.Run("limits", func(t *testing.T) {
+		same(t, "trino", lake, "limits", "status", "--config", filepath.Join(lake, "athenatrail.yaml"), "--at", "2026-10-30T12:00", "--top", "0")
+	})
 	t.Run("days", func(t *testing.T) { days(t, lake) })
 	t.Run("errors", func(t *testing.T) { wrong(t, lake) })
 	t.Run("athena", func(t *testing.T) { athena(t, db, lake) })
+	t.Run("compacted", func(t *testing.T) {
+		_, talk := run(t, "lake", "compact", "--lake", lake)
+		upload(t, s3, bucket, lake)
+		for _, view := range []string{"users", "tables", "overview"} {
+			same(t, "trino", lake, append([]string{"report"}, asked[view]...)...)
+		}
+		text, _ := run(t, "query", "SELECT CAST(max(dt) AS VARCHAR) AS boundary, (SELECT count(*) FROM query_executions_closed) AS closed FROM boundary", "--lake", lake, "--engine", "trino", "--output", "json")
+		if strings.Contains(text, "null") || strings.Contains(text, `"closed": 0`) {
+			t.Errorf("nothing is closed: %s\n%s", text, talk)
+		}
+	})
 }
 
 // asked is how each view is asked; those that have no entry fail.
@@ -290,18 +309,10 @@ func wrong(t *testing.T, lake string) {
 // athena asks by the Athena API, which hands the SQL to Trino.
 func athena(t *testing.T, db *sql.DB, lake string) {
 	var started []athenaapitest.Statement
-	api, err := athenaapitest.Start(athenaapitest.Config{
-		Lookup: func(string, string, string) (athenaapitest.Execution, bool) { return athenaapitest.Execution{}, false },
-		Run: func(ctx context.Context, s athenaapitest.Statement) (athenaapitest.Result, error) {
-			started = append(started, s)
-			return ask(ctx, db, s.SQL)
-		},
-		Keys: []athenaapitest.Key{{ID: "AKIDEXAMPLE", Secret: "secret", Account: "111122223333", ARN: "arn:aws:iam::111122223333:user/reports"}},
+	api := startAthena(t, func(ctx context.Context, s athenaapitest.Statement) (athenaapitest.Result, error) {
+		started = append(started, s)
+		return ask(ctx, db, s.SQL)
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer api.Close()
 	for name, value := range map[string]string{
 		"AWS_ENDPOINT_URL": api.URL, "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "eu-west-1",
 		"ATHENATRAIL_ENGINE": "{database: athenatrail, output_location: 's3://results/x/', result_reuse: 1h}",
@@ -316,6 +327,7 @@ func athena(t *testing.T, db *sql.DB, lake string) {
 			t.Errorf("started in %+v", s)
 		}
 	}
+	t.Run("serve", func(t *testing.T) { serves(t, lake, func() int { return api.Counts("StartQueryExecution").Requests }) })
 	t.Run("pages", func(t *testing.T) {
 		// 2,500 rows are three pages, of which the first has 999 rows.
 		const query = "SELECT CAST(a.n * 100 + b.n AS BIGINT) AS n FROM (SELECT row_number() OVER () - 1 AS n FROM usage_rollup LIMIT 25) AS a CROSS JOIN (SELECT row_number() OVER () - 1 AS n FROM usage_rollup LIMIT 100) AS b ORDER BY 1"

@@ -98,7 +98,7 @@ func settings(folder, dir, port string, s3 *s3test.Server, bucket string) error 
 		"log.properties": {"io.trino=WARN", "io.airlift=WARN", "org=ERROR"},
 		"catalog/" + Catalog + ".properties": {
 			"connector.name=hive", "hive.metastore=file", "hive.metastore.catalog.dir=s3://" + bucket + "/metastore", "hive.metastore.disable-location-checks=true",
-			"hive.security=allow-all", "hive.partition-projection-enabled=true", "hive.ignore-absent-partitions=true",
+			"hive.security=allow-all", "hive.non-managed-table-writes-enabled=true", "hive.partition-projection-enabled=true", "hive.ignore-absent-partitions=true",
 			"fs.hadoop.enabled=false", "fs.native-s3.enabled=true", "s3.endpoint=" + s3.Endpoint, "s3.region=" + s3.Region, "s3.path-style-access=true",
 			"s3.aws-access-key=" + s3.AccessKey, "s3.aws-secret-key=" + s3.SecretKey,
 		},
@@ -129,7 +129,7 @@ func start(t testing.TB, dir string, s3 *s3test.Server) (*Server, error) {
 	if err := settings(folder, dir, port, s3, s3.Bucket(t)); err != nil {
 		return nil, err
 	}
-	cmd := exec.Command("java", "-Xmx"+heap, "-XX:+UseSerialGC", "-Djdk.attach.allowAttachSelf=true", "-Djdk.nio.maxCachedBufferSize=2000000",
+	cmd := exec.Command("java", "-Xmx"+heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djdk.attach.allowAttachSelf=true", "-Djdk.nio.maxCachedBufferSize=2000000",
 		"--add-opens=java.base/java.nio=ALL-UNNAMED", "-Duser.timezone=UTC",
 		"-Dconfig="+filepath.Join(folder, "config.properties"), "-Dlog.levels-file="+filepath.Join(folder, "log.properties"),
 		"-cp", filepath.Join(dir, "lib", "*"), filepath.Join(dir, "Trino.java"), version)

@@ -3,11 +3,13 @@ package web
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/athenatrail/athenatrail/internal/evidence"
 	"github.com/athenatrail/athenatrail/internal/format"
+	"github.com/athenatrail/athenatrail/internal/health"
 	"github.com/athenatrail/athenatrail/internal/meter"
 	"github.com/athenatrail/athenatrail/internal/report"
 )
@@ -24,6 +26,7 @@ type cellView struct {
 	Bar    string   // how long its bar is, in percent; "" without one
 	Spark  string   // the points of its line
 	Span   *spanBar // where it lies on the panel's axis of time
+	Days   []dayCell
 	SQL    []token
 	List   []linkView
 	Rest   []linkView // what the list goes on with, folded away
@@ -32,6 +35,9 @@ type cellView struct {
 type linkView struct{ Text, Href string }
 
 type spanBar struct{ From, Length, Title string }
+
+// A dayCell is a day of a strip.
+type dayCell struct{ X, Width, Class, Title string }
 
 // A grid turns a view's rows into what templates show.
 type grid struct {
@@ -123,6 +129,9 @@ func (g *grid) table(ctx context.Context, v *panelView, a asked) error {
 	for _, i := range shown {
 		c := g.r.Columns[i]
 		h := headView{Title: c.Heading(), Help: c.Help, Number: c.IsNumber()}
+		if c.Name == "subject" && g.p.Subject != "" {
+			h.Title = g.p.Subject
+		}
 		if strings.TrimSpace(h.Title) == "" {
 			h.Title = strings.ReplaceAll(c.Name, "_", " ")
 		}
@@ -152,7 +161,7 @@ func (g *grid) table(ctx context.Context, v *panelView, a asked) error {
 	}
 	axis := g.axis()
 	if axis != nil {
-		v.Head = append(v.Head, headView{Title: "when", Help: axis.title(g.q.snap.zone)})
+		v.Head = append(v.Head, headView{Title: "when", Class: "when", Help: axis.title(g.q.snap.zone)})
 	}
 	data := dataOf{Rows: [][]any{}, Currency: g.currency()}
 	if trends != nil {
@@ -334,7 +343,7 @@ func (g *grid) href(row []any, c format.Column, v any) string {
 			return g.q.link("/queries", c.Name, text)
 		}
 	case "rule", "severity":
-		if text != "" {
+		if text != "" && g.p.View != meter.AnomaliesView { // which nothing filters
 			return g.q.link("/findings", c.Name, text)
 		}
 	case "name":
@@ -374,6 +383,9 @@ const several = "(several)"
 
 // behind returns the address of the executions that a number counts, or "".
 func (g *grid) behind(row []any, column string) string {
+	if g.p.View == health.HealthView {
+		return g.ofHealth(row, column)
+	}
 	if len(g.p.Keys) == 0 && g.p.Section != "total" {
 		return ""
 	}
@@ -387,6 +399,11 @@ func (g *grid) behind(row []any, column string) string {
 		set = append(set, "gap", "not_started")
 	case "data_scanned_bytes", "cost", "total_ms":
 		set = append(set, "sort", "queries:-"+column)
+	case "people":
+		if n, _ := g.at(row, column).(int64); n == 0 {
+			return ""
+		}
+		return g.q.link("/people", g.keys(row)...)
 	case "sessions", "dpu_ms":
 		if n, _ := g.at(row, "sessions").(int64); n == 0 {
 			return ""
@@ -399,6 +416,20 @@ func (g *grid) behind(row []any, column string) string {
 		set = append(set, "probes", "1", "own", "1")
 	}
 	return g.q.link("/queries", append(set, g.keys(row)...)...)
+}
+
+// ofHealth returns the address of the executions that a row of the view health
+// counts, or "".
+func (g *grid) ofHealth(row []any, column string) string {
+	of := map[string]string{"gaps": "gap", "persons by": "person_source"}[g.text(row, format.Section)]
+	if column != "executions" || of == "" {
+		return ""
+	}
+	value := g.text(row, "subject")
+	if value == "complete" && of == "gap" {
+		value = noValue
+	}
+	return "/queries?" + url.Values{"window": {"all"}, "probes": {"1"}, "own": {"1"}, of: {value}}.Encode()
 }
 
 // keys returns the row's keys as parameters of an address.

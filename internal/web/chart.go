@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/athenatrail/athenatrail"
 	"github.com/athenatrail/athenatrail/internal/format"
 	"github.com/athenatrail/athenatrail/internal/report"
 )
@@ -414,6 +415,109 @@ func (g *grid) heat(v *panelView) error {
 	return nil
 }
 
+// stripMost is how many days a strip shows, the newest.
+const stripMost = 60
+
+// strip shows for each account and region which of the last days had how much of
+// Bar: a cell for each day from its first on.
+func (g *grid) strip(v *panelView) error {
+	at, iv, ia, ir := g.r.Index("day"), g.r.Index(g.p.Bar), g.r.Index("account_id"), g.r.Index("region_name")
+	if at < 0 || iv < 0 || ia < 0 || ir < 0 {
+		return fmt.Errorf("the view %s has no days of %s by account and region", g.r.View, g.p.Bar)
+	}
+	value := g.r.Columns[iv]
+	type lane struct {
+		row   []any
+		sum   int64
+		days  map[time.Time]int64
+		first time.Time
+	}
+	var lanes []*lane
+	last := g.q.snap.completeTo.Truncate(24 * time.Hour)
+	for _, row := range g.rows { // in the order of account, region and day
+		day, ok := row[at].(time.Time)
+		n, isNumber := row[iv].(int64)
+		if !ok || !isNumber {
+			return fmt.Errorf("the view %s has a day or a number that is none", g.r.View)
+		}
+		if k := len(lanes); k == 0 || lanes[k-1].row[ia] != row[ia] || lanes[k-1].row[ir] != row[ir] {
+			lanes = append(lanes, &lane{row: row, days: map[time.Time]int64{}, first: day})
+		}
+		l := lanes[len(lanes)-1]
+		l.days[day] = n
+		l.sum += n
+		if day.After(last) {
+			last = day
+		}
+	}
+	first := last
+	for _, l := range lanes {
+		if from := last.AddDate(0, 0, 1-stripMost); l.first.Before(from) {
+			l.first = from
+		}
+		if l.first.Before(first) {
+			first = l.first
+		}
+	}
+	all := int(last.Sub(first)/(24*time.Hour)) + 1
+	stretch := first.Format(time.DateOnly) + " to " + last.Format(time.DateOnly)
+	v.Head = []headView{
+		{Title: g.r.Columns[ia].Heading()}, {Title: g.r.Columns[ir].Heading()}, {Title: value.Heading(), Number: true, Help: "all that were read"},
+		{Title: "days without", Number: true, Help: "of those that are shown"}, {Title: stretch, Class: "days"},
+	}
+	data := dataOf{Rows: [][]any{}, Columns: []dataColumn{
+		{"account_id", v.Head[0].Title, format.Text}, {"region_name", v.Head[1].Title, format.Text}, {value.Name, v.Head[2].Title, value.Kind}, {"days_without", v.Head[3].Title, format.Count},
+	}}
+	zone := g.q.snap.zone
+	for _, l := range lanes {
+		most, without := new(big.Rat), int64(0)
+		for day := l.first; !day.After(last); day = day.AddDate(0, 0, 1) {
+			if n := new(big.Rat).SetInt64(l.days[day]); n.Cmp(most) > 0 {
+				most = n
+			}
+		}
+		strip := cellView{Class: "days"}
+		for i := range all {
+			day := first.AddDate(0, 0, i)
+			if day.Before(l.first) {
+				continue
+			}
+			n, has := l.days[day]
+			class, text := "no", "nothing was delivered"
+			if has {
+				class, text = shade(new(big.Rat).SetInt64(n), nil, most), format.Counted(n, "log file")
+			} else {
+				without++
+			}
+			strip.Days = append(strip.Days, dayCell{fmt.Sprintf("%.3f%%", 100*float64(i)/float64(all)), fmt.Sprintf("%.3f%%", 86/float64(all)), class, day.Format(time.DateOnly) + ": " + text})
+		}
+		strip.Text = fmt.Sprintf("%s of %s had none; each day is in the downloads", format.Counted(without, "day"), stretch)
+		account, region := g.cell(l.row, ia), g.cell(l.row, ir)
+		account.Head, account.Href, region.Href = true, "", ""
+		v.Rows = append(v.Rows, []cellView{
+			account, region,
+			{Text: format.Human(l.sum, value, "", zone), Raw: format.Data(l.sum, value.Kind), Number: true},
+			{Text: format.Human(without, value, "", zone), Raw: format.Data(without, format.Count), Number: true},
+			strip,
+		})
+		data.Rows = append(data.Rows, []any{account.Raw, region.Raw, l.sum, without})
+	}
+	v.Data = data
+	return nil
+}
+
+// statement shows the SQL of the first row.
+func (g *grid) statement(v *panelView) {
+	switch text := g.text(g.rows[0], "query_string"); {
+	case !g.q.who.SQL:
+		v.Empty = "Your role may not read SQL."
+	case text == "":
+		v.Empty = "The lake does not hold the SQL of these runs."
+	default:
+		v.SQL = highlight(visible(text))
+	}
+}
+
 // week sums hours by the day of the week.
 func (g *grid) week(v *panelView) error {
 	at, iv := g.r.Index("hour"), g.r.Index(g.p.Bar)
@@ -422,6 +526,7 @@ func (g *grid) week(v *panelView) error {
 	}
 	value := g.r.Columns[iv]
 	var sums [7][24]*big.Rat
+	var hours [7][24]time.Time // the one that a cell is of; zero of several
 	most := new(big.Rat)
 	for _, row := range g.rows {
 		t, ok := row[at].(time.Time)
@@ -430,9 +535,11 @@ func (g *grid) week(v *panelView) error {
 			continue
 		}
 		t = t.In(g.q.snap.zone)
-		cell := &sums[(int(t.Weekday())+6)%7][t.Hour()]
+		cell, hour := &sums[(int(t.Weekday())+6)%7][t.Hour()], &hours[(int(t.Weekday())+6)%7][t.Hour()]
 		if *cell == nil {
-			*cell = new(big.Rat)
+			*cell, *hour = new(big.Rat), t
+		} else if !hour.Equal(t) {
+			*hour = time.Time{}
 		}
 		if (*cell).Add(*cell, n); (*cell).Cmp(most) > 0 {
 			most = *cell
@@ -452,8 +559,11 @@ func (g *grid) week(v *panelView) error {
 				n = new(big.Rat)
 			}
 			shown := shownNumber(n, value.Kind)
-			cells = append(cells, cellView{Text: format.Human(shown, value, "", g.q.snap.zone), Raw: format.Data(shown, value.Kind), Number: true, Class: "heat " + shade(n, nil, most)})
-			plain = append(plain, format.Plain(shown, value.Kind))
+			c := cellView{Text: format.Human(shown, value, "", g.q.snap.zone), Raw: format.Data(shown, value.Kind), Number: true, Class: "heat " + shade(n, nil, most)}
+			if at := hours[day][h]; n.Sign() > 0 && !at.IsZero() { // of several hours no window is the rows'
+				c.Href = g.q.link("/queries", "from", at.Format(time.RFC3339), "to", at.Add(time.Hour).Format(time.RFC3339), "gap!", athenatrail.GapNotStarted)
+			}
+			cells, plain = append(cells, c), append(plain, format.Plain(shown, value.Kind))
 		}
 		v.Rows, data.Rows = append(v.Rows, cells), append(data.Rows, plain)
 	}

@@ -223,6 +223,10 @@ func tag(names ...string) func(*html.Node) bool {
 	}
 }
 
+func hasID(id string) func(*html.Node) bool {
+	return func(n *html.Node) bool { return attr(n, "id") == id }
+}
+
 func hasClass(name string) func(*html.Node) bool {
 	return func(n *html.Node) bool {
 		for _, c := range strings.Fields(attr(n, "class")) {

@@ -38,11 +38,40 @@ type Lake struct {
 
 	Zone *time.Location // nil is UTC
 
+	// Engine answers in the place of the DuckDB within the program; nil is that.
+	// The lake is then not read on this machine but for its ledger and limits'
+	// state, by Origin where the lake is in S3.
+	Engine *Engine
+
 	// Held is a file in which roll-ups are held (see report.Hold), so that
 	// views need not read the lake's many files; empty is none. Servers may
 	// share it.
 	Held string
 }
+
+// An Engine is a distributed engine that answers for the dashboard. What
+// somebody may see cannot be told to it: it answers those alone who may see
+// everything.
+type Engine struct {
+	Name string // as people know it
+	DB   *report.DB
+
+	// Keep is how long answers hold, also when the lake changed meanwhile: each
+	// is a statement that costs. Until then a page that was asked for before
+	// asks nothing, and none is asked for before somebody wants it.
+	Keep time.Duration
+
+	// Cost says what was asked since the start and what it costs; "" is nothing
+	// to say.
+	Cost func() string
+}
+
+// errScoped is the answer to who may not see everything.
+var errScoped = errors.New("the dashboard reads with a distributed engine, which shows everything or nothing: your role sees a part")
+
+// errOne is the answer to who asks for one execution: its id does not tell the
+// day, so the engine would read every day of the lake.
+var errOne = errors.New("one execution is not looked for with a distributed engine, which would read every day of the lake for it: athenatrail who ID reads the lake itself")
 
 // lakes hands out the lake as it is, and opens it anew when its files changed.
 type lakes struct {
@@ -81,6 +110,8 @@ func newLakes(o Lake, log *slog.Logger) *lakes {
 // is remembered of answers ends with it.
 type snapshot struct {
 	version    string
+	opened     time.Time
+	engine     *Engine // nil: the DuckDB within the program
 	lake       *lake.Lake
 	ledger     *ledger.Ledger
 	dir        string
@@ -164,12 +195,14 @@ func (s *lakes) watch(ctx context.Context, every time.Duration, log *slog.Logger
 	defer tick.Stop()
 	last := time.Time{}
 	for {
-		// A copy of S3 costs requests: it is brought up to date less often.
-		if s.o.Refresh != nil && time.Since(last) > max(every, time.Minute) {
-			if err := s.o.Refresh(ctx); err != nil && ctx.Err() == nil {
+		// A copy of S3 costs requests: it is brought up to date less often,
+		// unless that failed, when there may be none to show.
+		if s.o.Refresh != nil && s.o.Engine == nil && time.Since(last) > max(every, time.Minute) {
+			if err := s.o.Refresh(ctx); err == nil {
+				last = time.Now()
+			} else if ctx.Err() == nil {
 				log.Warn("bring the copy of the lake up to date", "error", err)
 			}
-			last = time.Now()
 		}
 		if s.look(ctx) {
 			changed()
@@ -190,7 +223,13 @@ const maxWarming = 20 * time.Second
 func (s *lakes) look(ctx context.Context) bool {
 	s.looking.Lock()
 	defer s.looking.Unlock()
-	version := versionOf(s.o.Dir)
+	s.mu.Lock()
+	kept := s.o.Engine != nil && s.now != nil && s.now.err == nil && time.Since(s.now.opened) < s.o.Engine.Keep
+	s.mu.Unlock()
+	if kept {
+		return false
+	}
+	version := s.version(ctx)
 	s.mu.Lock()
 	same := s.now != nil && s.now.version == version && s.held.Load() != heldReady
 	s.mu.Unlock()
@@ -206,7 +245,7 @@ func (s *lakes) look(ctx context.Context) bool {
 	s.mu.Unlock()
 	// Readers see the lake as it was a moment longer, and then find what they
 	// are used to ask answered.
-	if old != nil && x.err == nil && s.warm != nil {
+	if old != nil && x.err == nil && s.warm != nil && s.o.Engine == nil {
 		warming, cancel := context.WithTimeout(ctx, maxWarming)
 		s.warm(warming, x)
 		cancel()
@@ -220,27 +259,60 @@ func (s *lakes) look(ctx context.Context) bool {
 		}
 	}
 	s.mu.Unlock()
-	if x.err == nil {
+	if x.err == nil && s.o.Engine == nil {
 		go x.countStale(context.WithoutCancel(ctx), s.o.Settings)
 	}
 	return true
 }
 
-func (s *lakes) open(ctx context.Context, version string) *snapshot {
-	x := &snapshot{version: version, dir: s.o.Dir, zone: s.o.Zone, dbs: map[string]*report.DB{}, answers: map[string]*answer{}}
-	fail := func(err error) *snapshot { x.err = err; return x }
+// version is a text that changes when the lake does, or for an engine's lake in
+// S3, when a collection run has ended or days were closed.
+func (s *lakes) version(ctx context.Context) string {
+	if s.o.Engine == nil || s.o.Origin == nil {
+		return versionOf(s.o.Dir)
+	}
+	l, err := s.o.Origin(ctx)
+	if err != nil {
+		return "" // opening it says why
+	}
+	h := fnv.New128a()
+	for _, prefix := range []string{"_ledger/v1/source/", "tables/boundary/", "manifest.json"} {
+		for file, err := range l.List(ctx, prefix) {
+			if err != nil {
+				return ""
+			}
+			fmt.Fprintf(h, "%s %s\n", file.Key, file.ETag)
+		}
+	}
+	return fmt.Sprintf("%x", h.Sum(nil))
+}
+
+// files opens the lake of which a snapshot is.
+func (s *lakes) files(ctx context.Context) (*lake.Lake, error) {
+	if s.o.Engine != nil && s.o.Origin != nil {
+		return s.o.Origin(ctx)
+	}
 	info, err := os.Stat(s.o.Dir)
 	if err != nil {
-		return fail(err)
+		return nil, err
 	}
 	if !info.IsDir() {
-		return fail(fmt.Errorf("%s: not a folder", s.o.Dir))
+		return nil, fmt.Errorf("%s: not a folder", s.o.Dir)
 	}
 	store, err := lake.OpenStore(s.o.Dir)
 	if err != nil {
-		return fail(err)
+		return nil, err
 	}
-	if x.lake, err = lake.Open(ctx, store); err != nil {
+	return lake.Open(ctx, store)
+}
+
+func (s *lakes) open(ctx context.Context, version string) *snapshot {
+	x := &snapshot{
+		version: version, opened: time.Now(), engine: s.o.Engine, dir: s.o.Dir, zone: s.o.Zone, dbs: map[string]*report.DB{}, answers: map[string]*answer{},
+	}
+	fail := func(err error) *snapshot { x.err = err; return x }
+	var err error
+	if x.lake, err = s.files(ctx); err != nil {
 		return fail(err)
 	}
 	x.ledger = ledger.New(x.lake)
@@ -253,6 +325,9 @@ func (s *lakes) open(ctx context.Context, version string) *snapshot {
 		}
 		x.since = file.Date.Time()
 		break
+	}
+	if s.o.Engine != nil {
+		return x
 	}
 	x.held = s.hold(ctx)
 	if _, err := x.db(ctx, report.Scope{}); err != nil {
@@ -326,6 +401,12 @@ var errTooManyRoles = errors.New("too many people with rows of their own are at 
 
 // db returns the lake as a scope shows it.
 func (x *snapshot) db(ctx context.Context, scope report.Scope) (*report.DB, error) {
+	if x.engine != nil {
+		if scope.Key() != (report.Scope{}).Key() {
+			return nil, errScoped
+		}
+		return x.engine.DB, nil
+	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	key := scope.Key()
@@ -410,7 +491,7 @@ func isDone(a *answer) bool {
 var watched = []struct {
 	dir   string
 	depth int
-}{{"tables", 2}, {"facts/query_texts", 1}, {"facts/catalog", 1}, {"facts/bill", 1}, {"_ledger/v1/source", 0}, {"_ledger/v1/dirty", 2}, {"manifest.json", 0}}
+}{{"tables", 2}, {"facts/query_texts", 1}, {"facts/catalog", 1}, {"facts/bill", 1}, {"facts/reference", 1}, {"_ledger/v1/source", 0}, {"_ledger/v1/dirty", 2}, {"manifest.json", 0}}
 
 // versionOf returns a text that changes when a lake's files do.
 func versionOf(dir string) string {

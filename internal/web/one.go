@@ -34,7 +34,8 @@ type storyView struct {
 
 // A partOf is one row of the lake, told.
 type partOf struct {
-	Title  string
+	Title  string // the name of the part, if the page is about another
+	Of     string // what the record of the trail started
 	Gap    string
 	Facts  []factGroup
 	Ladder []rungView
@@ -47,7 +48,11 @@ type factGroup struct {
 	Facts []factView
 }
 
-type factView struct{ Name, Text, Href string }
+// A factView leads as a whole to Href, or what it names leads somewhere each.
+type factView struct {
+	Name, Text, Href string
+	Links            []linkView // shown before the text
+}
 
 type rungView struct {
 	Rung, Why string
@@ -72,6 +77,9 @@ func (s *Server) story(ctx context.Context, q *question, id string) (*evidence.S
 	defer cancel()
 	if len(id) > 200 || strings.ContainsFunc(id, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return nil, badRequest("an id has at most 200 characters, and no control characters")
+	}
+	if q.snap.engine != nil {
+		return nil, badRequest(errOne.Error())
 	}
 	if err := s.slot(ctx); err != nil {
 		return nil, err
@@ -152,7 +160,11 @@ func (s *Server) storyView(q *question, story *evidence.Story) *storyView {
 		}
 	}
 	for i, x := range story.Sessions {
-		v.Parts = append(v.Parts, t.session(x, story.SessionChains, i))
+		p := t.session(x, story.SessionChains, i)
+		if story.Kind != report.WhoSession {
+			p.Title = "The session that it ran in"
+		}
+		v.Parts = append(v.Parts, p)
 	}
 	switch {
 	case len(story.Executions) == 0:
@@ -208,6 +220,19 @@ func (g *factGroup) link(name, href string) {
 	for i := range g.Facts {
 		if g.Facts[i].Name == name {
 			g.Facts[i].Href = href
+		}
+	}
+}
+
+// tables makes the tables of an execution lead to their pages.
+func (g *factGroup) tables(t *teller, x report.Execution) {
+	names, rest := evidence.Tables(x.QueryExecution)
+	for i := range g.Facts {
+		if f := &g.Facts[i]; f.Name == "tables" {
+			f.Text = strings.TrimPrefix(rest, "; ")
+			for _, name := range names {
+				f.Links = append(f.Links, linkView{format.Safe(evidence.TableText(x.QueryExecution, name)), t.q.link("/table", "table_name", name)})
+			}
 		}
 	}
 }
@@ -268,7 +293,7 @@ func (t *teller) evidence(list []identity.Evidence) (texts []string) {
 func (t *teller) execution(x report.Execution, chains []evidence.Chain, i int) partOf {
 	c := chainAt(chains, i)
 	zone := t.q.snap.zone.String()
-	p := partOf{Title: "Execution"}
+	p := partOf{Of: "it"}
 	if x.Gap != "" {
 		p.Gap = x.Gap + ": " + evidence.GapTexts[x.Gap]
 	}
@@ -282,6 +307,7 @@ func (t *teller) execution(x report.Execution, chains []evidence.Chain, i int) p
 	if x.DatabaseName != "" {
 		what.link("database", t.q.link("/database", "database_name", x.DatabaseName))
 	}
+	what.tables(t, x)
 	what.link("pattern", t.q.link("/pattern", "query_fingerprint", x.QueryFingerprint))
 	much := group("How much", "scanned", evidence.BytesText(x.DataScannedBytes), "billed", evidence.BytesText(x.BilledBytes), "cost", evidence.CostText(x.QueryExecution),
 		"how", costHow(x.QueryExecution), "time", evidence.TimesText(x.QueryExecution))
@@ -327,7 +353,7 @@ func times(x athenatrail.QueryExecution) (list []timeView) {
 func (t *teller) session(x report.Session, chains []evidence.Chain, i int) partOf {
 	c := chainAt(chains, i)
 	zone := t.q.snap.zone.String()
-	p := partOf{Title: "Session"}
+	p := partOf{Of: "the session"}
 	if x.Gap != "" {
 		p.Gap = x.Gap + ": " + evidence.SparkGapTexts[x.Gap]
 	}
@@ -358,7 +384,7 @@ func (t *teller) session(x report.Session, chains []evidence.Chain, i int) partO
 func (t *teller) calculation(x report.Calculation, chains []evidence.Chain, i int) partOf {
 	c := chainAt(chains, i)
 	zone := t.q.snap.zone.String()
-	p := partOf{Title: "Calculation"}
+	p := partOf{Of: "the calculation"}
 	if x.Gap != "" {
 		p.Gap = x.Gap + ": " + evidence.SparkGapTexts[x.Gap]
 	}

@@ -32,7 +32,6 @@ func Document(version string) object {
 		version = "devel"
 	}
 	paths := object{
-		"/api/v1/views/" + health.View:      object{"get": operation("view_health", health.Summary, []object{parameter("format")}, resultSchema(health.Columns))},
 		"/api/v1/views/" + limitsView:       object{"get": operation("view_limits", "how everybody stands with what they may use, as of now", []object{parameter("format")}, resultSchema(nil))},
 		"/api/v1/views/" + limitActionsView: object{"get": operation("view_limit_actions", "what was done because of limits in the last 30 days, the newest first", []object{parameter("format")}, resultSchema(nil))},
 		"/api/v1/views/" + meter.AnomaliesView: object{"get": operation("view_anomalies", meter.AnomaliesSummary,
@@ -41,6 +40,9 @@ func Document(version string) object {
 		"/api/v1/queries/{id}": object{"get": operation("query", "everything known of one execution, session, calculation or event, with the evidence", []object{{
 			"name": "id", "in": "path", "required": true, "description": "the id, or the first eight characters of it", "schema": object{"type": "string", "minLength": 8, "maxLength": 200},
 		}}, object{"type": "object"})},
+	}
+	for _, v := range health.Views {
+		paths["/api/v1/views/"+v.Name] = object{"get": operation("view_"+v.Name, v.Summary, []object{parameter("format")}, resultSchema(v.Columns))}
 	}
 	for _, v := range report.Views() {
 		paths["/api/v1/views/"+v.Name] = object{"get": operation("view_"+v.Name, v.Summary, viewParameters(v), resultSchema(v.Columns))}

@@ -20,6 +20,9 @@ const (
 	bullets  kind = "bullets"  // what was used of what is allowed
 	timeline kind = "timeline" // stretches of time, below each other
 	found    kind = "found"    // executions one by one
+
+	statement kind = "statement" // the SQL of the first row
+	strip     kind = "strip"     // a cell for each day, a row for each account and region
 )
 
 // A panel is one view with parameters, and how to show it.
@@ -53,9 +56,11 @@ type panel struct {
 	// Main is set of the table that the parameter rows makes longer.
 	Main bool
 
-	Half bool // it stands beside another where there is room
-
+	Half  bool // it stands beside another where there is room
 	IfAny bool // it is left out where it has no rows
+
+	// Subject is what the column subject is called.
+	Subject string
 }
 
 // A page is some panels about one thing.
@@ -78,7 +83,7 @@ const limitActionsView = "limit-actions"
 // ofNow reports whether a view is about the lake as it is, so that neither a
 // window nor filters mean anything to it.
 func ofNow(view string) bool {
-	return view == health.View || view == limitsView || view == limitActionsView
+	return health.Is(view) || view == limitsView || view == limitActionsView
 }
 
 var pages = []page{
@@ -148,7 +153,7 @@ var pages = []page{
 		Panes: []panel{
 			{ID: "table", Title: "By account and region", Note: "each query counts whole", View: "tables", Columns: []string{"account_id", "region_name", "readers", "readers_per_day", "readers_30_days", "reads", "writes", "data_scanned_bytes", "cost", "cost_change_percent", "last_read", "last_write"}, Bar: "cost"},
 			{ID: "who", Title: "Who reads and writes it", View: "who-reads", Arg: true, Limit: 50, Main: true, Columns: []string{"person", "team", "tool", "executions", "reads", "writes", "data_scanned_bytes", "cost", "last_run", "query_execution_id"}, Bar: "cost", Keys: []string{"person", "person_kind", "tool"}},
-			{ID: "queries", Title: "Its newest queries", Kind: found, Limit: 20},
+			{ID: "queries", Title: "Newest queries", Kind: found, Limit: 20},
 		},
 	},
 	{
@@ -173,10 +178,11 @@ var pages = []page{
 	{
 		Path: "/pattern", Title: "Pattern", About: "query_fingerprint", Lead: "the runs of one query, whatever its literals",
 		Panes: []panel{
+			{ID: "sql", Title: "SQL", Note: "of the newest run", Kind: statement, View: "patterns"},
 			{ID: "pattern", Title: "In all", Kind: tiles, View: "patterns", Columns: []string{"cost", "cost_per_execution", "executions", "people", "failed", "data_scanned_bytes", "p95_ms"}},
 			{ID: "days", Title: "Cost by day and person", Kind: stack, View: "usage", By: []string{"day", "person"}, X: "day", Y: "person", Bar: "cost"},
 			{ID: "people", Title: "Who runs it", View: "users", Limit: 20, Columns: []string{"person", "team", "executions", "failed", "data_scanned_bytes", "cost", "p95_ms", "last_seen"}, Bar: "cost", Keys: []string{"person", "person_kind"}},
-			{ID: "queries", Title: "Its newest runs", Kind: found, Limit: 20},
+			{ID: "queries", Title: "Newest runs", Kind: found, Limit: 20},
 		},
 	},
 	{
@@ -219,7 +225,16 @@ var pages = []page{
 	},
 	{
 		Path: "/health", Title: "Health", Nav: true, Whole: true, Lead: "What was read, up to when, and what is missing.",
-		Panes: []panel{{ID: "health", Title: "Health of the lake", View: "health", Main: true}},
+		Panes: []panel{
+			{ID: "sources", Title: "Sources", View: health.HealthView, Section: "source", Columns: []string{"subject", "note"}, Subject: "source"},
+			{ID: "todo", Title: "To do", View: health.HealthView, Section: "to do", Columns: []string{"subject", "note"}, Subject: "what", IfAny: true},
+			{ID: "problems", Title: "Log files with something wrong", View: health.HealthView, Section: "problems", Columns: []string{"subject", "note"}, Subject: "log file", IfAny: true},
+			{ID: "days", Title: "Delivered, day by day", Note: "a day without log files may be a quiet one; athenatrail verify looks at hours and at Athena's own lists", Kind: strip, View: health.DeliveriesView, Bar: "log_files"},
+			{ID: "files", Title: "What was read", View: health.HealthView, Section: "log files", Columns: []string{"subject", "log_files", "size_bytes", "records", "candidates", "kept", "dropped", "undecodable", "duplicates", "note"}, Subject: "account and region"},
+			{ID: "asked", Title: "Asked of CloudTrail's history", View: health.HealthView, Section: "asked of CloudTrail", Columns: []string{"subject", "note"}, Subject: "account and region", IfAny: true},
+			{ID: "gaps", Title: "What is missing of executions", View: health.HealthView, Section: "gaps", Half: true, Columns: []string{"subject", "executions", "note"}, Subject: "gap"},
+			{ID: "persons", Title: "How people are known", View: health.HealthView, Section: "persons by", Half: true, Columns: []string{"subject", "executions", "note"}, Subject: "rung"},
+		},
 	},
 }
 
@@ -241,7 +256,7 @@ func onePage(path, title, column, lead string) page {
 	for _, other := range []panel{
 		{ID: "people", Title: "People", View: "users", Columns: []string{"person", "team", "executions", "data_scanned_bytes", "cost", "cost_change_percent"}, Keys: []string{"person", "person_kind"}},
 		{ID: "databases", Title: "Databases", View: "databases", Columns: []string{"database_name", "executions", "data_scanned_bytes", "cost", "cost_change_percent"}, Keys: []string{"database_name"}},
-		{ID: "tables", Title: "Tables", Note: "a query counts whole for each of its tables", View: "tables", Columns: []string{"table_name", "reads", "writes", "cost"}, Keys: []string{"table_name", "account_id", "region_name"}},
+		{ID: "tables", Title: "Tables", Note: "a query counts whole for each of its tables", View: "tables", Columns: []string{"table_name", "region_name", "reads", "writes", "cost"}, Keys: []string{"table_name", "account_id", "region_name"}},
 		{ID: "tools", Title: "Tools", View: "tools", Columns: []string{"tool", "executions", "failed_percent", "data_scanned_bytes", "cost"}, Keys: []string{"tool"}},
 		{ID: "workgroups", Title: "Work groups", View: "workgroups", Columns: []string{"work_group_name", "executions", "data_scanned_bytes", "cost"}, Keys: []string{"work_group_name", "account_id", "region_name"}},
 	} {
@@ -257,6 +272,6 @@ func onePage(path, title, column, lead string) page {
 	if column == "person" || column == "team" {
 		p.Panes = append(p.Panes, panel{ID: "findings", Title: "Findings", View: "findings", Limit: 10, Columns: []string{"severity", "rule", "person", "what", "fix", "saving"}})
 	}
-	p.Panes = append(p.Panes, panel{ID: "queries", Title: "Its newest queries", Kind: found, Limit: 20})
+	p.Panes = append(p.Panes, panel{ID: "queries", Title: "Newest queries", Kind: found, Limit: 20})
 	return p
 }

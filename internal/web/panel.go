@@ -39,6 +39,8 @@ type panelView struct {
 	Download []downloadView
 	Command  string // the command line that gives the same
 	Data     any    // for a script
+
+	SQL []token // of a statement
 }
 
 type headView struct {
@@ -46,6 +48,7 @@ type headView struct {
 	Number      bool
 	Href        string // to sort by it
 	Sorted      string // ascending, descending or ""
+	Class       string
 }
 
 type tileView struct {
@@ -191,6 +194,10 @@ func (s *Server) asks(q *question, pg *page, p *panel) (asked, error) {
 	if sorted, ok := strings.CutPrefix(q.rest.Get("sort"), p.ID+":"); ok {
 		a.order = report.ParseOrder(sorted)
 	}
+	if p.View == "overview" {
+		a.params.Sections = sectionsOf(pg)
+	}
+	a.params.Columns = wanted(view, p, a.order)
 	if p.Main && p.Limit > 0 {
 		if a.params.Limit, err = q.number("rows", p.Limit, 1, 1000); err != nil {
 			return a, err
@@ -199,11 +206,57 @@ func (s *Server) asks(q *question, pg *page, p *panel) (asked, error) {
 	return a, nil
 }
 
+// wanted returns the columns that a panel is made of, nil where it may need all:
+// few of a chart's, and no percentiles where none is shown, for they take a
+// view most of its time.
+func wanted(view report.View, p *panel, order report.Order) (names []string) {
+	switch p.Kind {
+	case stack:
+		return []string{p.X, p.Y, p.Bar, format.Currency}
+	case week:
+		return append(slices.Clone(p.By), p.Bar)
+	}
+	if len(p.Columns) == 0 || len(p.By) > 0 {
+		return nil
+	}
+	for _, c := range view.Columns {
+		if slices.Contains(report.Percentiles, c.Name) {
+			if slices.Contains(p.Columns, c.Name) || order.Column == c.Name {
+				return nil
+			}
+			continue
+		}
+		names = append(names, c.Name)
+	}
+	if len(names) == len(view.Columns) {
+		return nil
+	}
+	return names
+}
+
+// sectionsOf returns the sections of the overview that a page's panels show, so
+// that they have one answer in common.
+func sectionsOf(pg *page) (list []string) {
+	for _, p := range pg.Panes {
+		if p.View == "overview" && p.Section == "" {
+			return nil
+		}
+		if p.View == "overview" && !slices.Contains(list, p.Section) {
+			list = append(list, p.Section)
+		}
+	}
+	return list
+}
+
 // answer runs a view, or remembers its answer.
 func (s *Server) answer(ctx context.Context, q *question, a asked) (*format.Result, [][]any, error) {
 	minute := ""
 	if a.view == limitsView || a.view == limitActionsView { // windows end though nothing happens
-		minute = s.o.now().Truncate(time.Minute).String()
+		hold := time.Minute
+		if e := s.o.Lake.Engine; e != nil && a.view == limitsView {
+			hold = max(hold, e.Keep)
+		}
+		minute = s.o.now().Truncate(hold).String()
 	}
 	key, err := json.Marshal([]any{q.who.scope.Key(), a.view, a.params, a.order, minute})
 	if err != nil {
@@ -231,12 +284,12 @@ func (s *Server) answer(ctx context.Context, q *question, a asked) (*format.Resu
 			}
 			return r, nil, err
 		}
-		if a.view == health.View {
+		if health.Is(a.view) {
 			hash := ""
 			if s.o.Lake.Settings != nil {
 				hash = s.o.Lake.Settings.Hash()
 			}
-			r, err := health.Report(ctx, health.Input{Lake: q.snap.lake, Ledger: q.snap.ledger, DB: q.db, DerivedWith: hash, CompleteTo: q.snap.completeTo, TimeZone: q.snap.zone})
+			r, err := health.Report(ctx, a.view, health.Input{Lake: q.snap.lake, Ledger: q.snap.ledger, DB: q.db, DerivedWith: hash, CompleteTo: q.snap.completeTo, TimeZone: q.snap.zone})
 			return r, nil, err
 		}
 		r, err := q.db.Sorted(ctx, a.view, a.params, a.order)
@@ -301,6 +354,10 @@ func (s *Server) showView(ctx context.Context, q *question, pg *page, v *panelVi
 	switch v.Kind {
 	case tiles:
 		v.Tiles = g.tiles()
+	case statement:
+		g.statement(v)
+	case strip:
+		return g.strip(v)
 	case stack:
 		return g.stack(v)
 	case heat:

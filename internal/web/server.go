@@ -130,6 +130,7 @@ type frame struct {
 	Path     string
 
 	Period, Zone, Before, Complete, Price string
+	Engine                                string // "" is the program itself
 	Notices                               []string
 
 	Panels []panelView
@@ -178,19 +179,23 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request, who *principal, p 
 		s.fail(w, r, http.StatusForbidden, "your role sees a part of the rows, and this page is about all of them")
 		return
 	}
-	f := s.frame(r, q, p.Title, p.Path)
-	f.Lead = p.Lead
+	subject := ""
 	if p.About != "" {
-		if f.Subject, err = q.subject(p.About); err != nil {
+		if subject, err = q.subject(p.About); err != nil {
 			s.refuse(w, r, err)
 			return
 		}
-		if f.Subject == "" {
-			f.Subject = "none"
+		if subject == "" {
+			subject = "none"
 		}
-		f.Subject = format.Safe(f.Subject)
 	}
-	f.Panels, f.Text = s.show(r.Context(), q, p), q.rest.Get("q")
+	// What filters offer is asked for beside the panels.
+	shown := make(chan []panelView, 1)
+	go func() { shown <- s.show(r.Context(), q, p) }()
+	f := s.frame(r, q, p.Title, p.Path)
+	f.Lead, f.Subject, f.Text = p.Lead, format.Safe(subject), q.rest.Get("q")
+	f.Panels = <-shown
+	f.Engine = s.engine() // with what this page cost
 	if ofNow(p.Panes[0].View) {
 		f.Windows, f.Filters, f.Active, f.Period, f.Before = nil, nil, nil, "", ""
 	}
@@ -254,6 +259,20 @@ func (s *Server) times(q *question, f *frame) {
 		f.Notices = append(f.Notices, fmt.Sprintf("%d of %d days (of an account and region) were derived with other prices or rules than today's: athenatrail lake rebuild derives them again.", stale, q.snap.days.Load()))
 	}
 	f.Price = s.o.PriceBasis
+	f.Engine = s.engine()
+}
+
+// engine says who answers, for how long, and what that cost until now.
+func (s *Server) engine() string {
+	e := s.o.Lake.Engine
+	if e == nil {
+		return ""
+	}
+	text := fmt.Sprintf("answered by %s, and not asked again for %s", e.Name, e.Keep)
+	if cost := e.Cost(); cost != "" {
+		text += "; since this server began: " + cost
+	}
+	return text
 }
 
 // filters fills in what the page can be filtered by, and what it is.
@@ -397,6 +416,9 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		code = http.StatusNotFound
 		s.fail(w, r, code, "the lake holds nothing of that id, or nothing that your role sees")
 		return
+	case errors.Is(err, errScoped):
+		s.fail(w, r, http.StatusForbidden, errScoped.Error())
+		return
 	case errors.Is(err, errTooManyRoles):
 		code = http.StatusServiceUnavailable
 	}
@@ -419,22 +441,22 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, code int, text str
 
 // noLake says why there is nothing to show.
 func (s *Server) noLake(w http.ResponseWriter, r *http.Request, err error) {
-	text, hint := "The lake cannot be read.", ""
+	title, text, hint := "No lake", "The lake cannot be read.", ""
 	var h interface{ Hint() string }
 	switch {
 	case errors.Is(err, lake.ErrNewer):
-		text, hint = "The lake was written by a newer athenatrail than this one.", "Install that version and start it again."
+		title, text, hint = "A newer lake", "The lake was written by a newer athenatrail than this one.", "Install that version and start it again."
 	case errors.As(err, &h):
 		text, hint = "There is no lake yet.", h.Hint()
 	case errors.Is(err, lake.ErrNoLake), errors.Is(err, fs.ErrNotExist):
-		text, hint = "There is no lake yet.", "athenatrail collect makes one; this page looks for it every few seconds."
+		text, hint = "There is no lake yet.", "athenatrail collect makes one. It is looked for every few seconds: open this page again then."
 	}
 	s.o.Log.Warn("the lake cannot be read", "error", err)
 	if isAPI(r) {
 		s.fail(w, r, http.StatusServiceUnavailable, strings.TrimSpace(text+" "+hint))
 		return
 	}
-	f := s.bare(nil, "No lake")
+	f := s.bare(nil, title)
 	f.Lead = text
 	if hint != "" {
 		f.Notices = []string{hint}

@@ -25,6 +25,7 @@ func (g *grid) trends(ctx context.Context, a asked) (*trendsOf, error) {
 	}
 	b := asked{view: "usage", params: a.params}
 	b.params.By, b.params.Limit = []string{"day", g.p.Trend}, 0
+	b.params.Columns = []string{"day", g.p.Trend, "cost", format.Currency}
 	b.params.Where = slices.Clone(a.params.Where)
 	r, rows, err := g.s.answer(ctx, g.q, b)
 	if err != nil {

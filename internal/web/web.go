@@ -59,7 +59,7 @@ type Options struct {
 
 	Log *slog.Logger // nil is silent
 
-	// QueryTimeout bounds one panel; zero is 30 seconds. Queries is how many
+	// QueryTimeout bounds one panel; zero is 30 seconds, and five minutes with an engine. Queries is how many
 	// run at a time; zero is one per core and at least two.
 	QueryTimeout time.Duration
 	Queries      int
@@ -97,6 +97,9 @@ func New(o Options) (*Server, error) {
 	}
 	if o.QueryTimeout == 0 {
 		o.QueryTimeout = 30 * time.Second
+		if o.Lake.Engine != nil { // statements wait for their turn there
+			o.QueryTimeout = 5 * time.Minute
+		}
 	}
 	if o.Queries == 0 {
 		o.Queries = max(2, runtime.NumCPU())
@@ -140,6 +143,9 @@ func (s *Server) Close() { s.lake.close() }
 // warm answers what most readers see first before they ask: the overview of the
 // default window.
 func (s *Server) warm(ctx context.Context) {
+	if s.o.Lake.Engine != nil { // nobody asked for what it would cost
+		return
+	}
 	snap := s.lake.acquire(ctx)
 	defer s.lake.release(snap)
 	if q, err := s.ask(ctx, everybody, snap, url.Values{}); err == nil && snap.err == nil {

@@ -7,6 +7,7 @@ import (
 	"math/bits"
 	"reflect"
 	"strings"
+	"sync"
 	"time"
 	"unsafe"
 
@@ -33,8 +34,19 @@ type leaf struct {
 
 var timeType = reflect.TypeFor[time.Time]()
 
+var leaves sync.Map // of []leaf, by the type of the row
+
 // leavesOf returns the columns of T in their order in the file.
 func leavesOf(t reflect.Type) []leaf {
+	if all, ok := leaves.Load(t); ok {
+		return all.([]leaf)
+	}
+	all := newLeaves(t)
+	leaves.Store(t, all)
+	return all
+}
+
+func newLeaves(t reflect.Type) []leaf {
 	var all []leaf
 	for _, field := range reflect.VisibleFields(t) {
 		name, options, _ := strings.Cut(field.Tag.Get("parquet"), ",")

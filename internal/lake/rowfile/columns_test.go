@@ -118,7 +118,7 @@ func BenchmarkWrite(b *testing.B) {
 		w.Close()
 	})
 	b.Run("parquet-go's structs", func(b *testing.B) {
-		w := parquet.NewGenericWriter[athenatrail.QueryExecution](io.Discard, parquet.Compression(codec), parquet.PageBufferSize(longPageBytes))
+		w := parquet.NewGenericWriter[athenatrail.QueryExecution](io.Discard, parquet.Compression(fastCodec), parquet.PageBufferSize(longPageBytes))
 		batch := make([]athenatrail.QueryExecution, 0, batchRows)
 		for b.Loop() {
 			if batch = append(batch, row); len(batch) == batchRows {

@@ -30,56 +30,60 @@ func RowsAt[T any](data []byte, first, n int64) iter.Seq2[*T, error] {
 		if n == 0 {
 			return
 		}
-		reader, err := open[T](data)
-		if err == nil && first > 0 {
-			err = seek(reader, first)
-		}
+		file, err := openFile(data, rowsOnly...)
 		if err != nil {
 			yield(nil, err)
 			return
 		}
-		defer reader.Close()
-		for left := n; left != 0; {
-			size := int64(batchRows)
-			if left > 0 {
-				size = min(size, left)
+		left := n
+		for _, group := range file.RowGroups() {
+			rows := group.NumRows()
+			if first >= rows {
+				first -= rows
+				continue
 			}
-			batch := make([]T, size)
-			n, err := read(reader, batch)
-			for i := range n {
-				if !yield(&batch[i], nil) {
-					return
-				}
+			rows -= first
+			if left >= 0 {
+				rows = min(rows, left)
+				left -= rows
 			}
-			if left > 0 {
-				left -= int64(n)
-			}
-			switch {
-			case left == 0:
-				return
-			case err == io.EOF && left > 0:
-				yield(nil, io.ErrUnexpectedEOF)
-				return
-			case err == io.EOF:
-				return
-			case err != nil:
-				yield(nil, err)
-				return
-			case n == 0:
-				yield(nil, errors.New("rows end before their time"))
+			if !groupRowsAt(file.Schema(), group, first, rows, yield) {
 				return
 			}
+			if first = 0; left == 0 {
+				return
+			}
+		}
+		if left > 0 || first > 0 && n > 0 {
+			yield(nil, io.ErrUnexpectedEOF)
 		}
 	}
 }
 
-func open[T any](data []byte) (reader *parquet.GenericReader[T], err error) {
-	defer catch(&err)
-	file, err := openFile(data, rowsOnly...)
-	if err != nil {
-		return nil, err
+// groupRowsAt yields n rows of a row group, and reports whether it is to go on.
+func groupRowsAt[T any](schema *parquet.Schema, group parquet.RowGroup, first, n int64, yield func(*T, error) bool) bool {
+	columns, err := openColumns[T](schema, group, first)
+	defer func() {
+		for _, c := range columns {
+			c.close()
+		}
+	}()
+	for err == nil && n > 0 {
+		batch := make([]T, min(n, batchRows))
+		if err = readBatch(columns, batch); err != nil {
+			break
+		}
+		n -= int64(len(batch))
+		for i := range batch {
+			if !yield(&batch[i], nil) {
+				return false
+			}
+		}
 	}
-	return parquet.NewGenericReader[T](file), nil
+	if err != nil {
+		yield(nil, err)
+	}
+	return err == nil
 }
 
 func openFile(data []byte, options ...parquet.FileOption) (file *parquet.File, err error) {
@@ -113,16 +117,6 @@ func checkFooter(tail []byte, size int64) error {
 		return ErrShort
 	}
 	return nil
-}
-
-func read[T any](reader *parquet.GenericReader[T], batch []T) (n int, err error) {
-	defer catch(&err)
-	return reader.Read(batch)
-}
-
-func seek[T any](reader *parquet.GenericReader[T], row int64) (err error) {
-	defer catch(&err)
-	return reader.SeekToRow(row)
 }
 
 // catch makes an error of a panic: parquet-go panics over some damaged files.

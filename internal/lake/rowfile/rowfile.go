@@ -21,7 +21,6 @@ import (
 	"unsafe"
 
 	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/compress/zstd"
 )
 
 const (
@@ -50,22 +49,14 @@ const (
 	bloomBits = 10
 )
 
-// codec is shared: it keeps its encoders' buffers for the next file.
-// SpeedFastest writes events in two thirds of SpeedDefault's time, into files
-// of the same size.
-var codec = &zstd.Codec{Level: zstd.SpeedFastest}
-
-// smallCodec is that of files which are to be small: it takes two to three
-// times as long to write, and as long to read.
-var smallCodec = &zstd.Codec{Level: zstd.SpeedBetterCompression}
-
 // A Format says how the rows of T lie in a file, by names of columns. The zero
 // value stores every string plainly.
 type Format[T any] struct {
-	Dictionary []string // columns of few different values
-	Bloom      []string // columns that single values are looked for in
-	Blobs      []string // columns of long texts, whose smallest and greatest value say nothing
-	LongPages  bool     // a column of long texts makes most of the file
+	Dictionary        []string // columns of few different values
+	DictionaryOfSmall []string // columns of texts of which many are the same, though far apart; see Small
+	Bloom             []string // columns that single values are looked for in
+	Blobs             []string // columns of long texts, whose smallest and greatest value say nothing
+	LongPages         bool     // a column of long texts makes most of the file
 
 	// Size returns about how many bytes row holds. Without it, rows are
 	// taken to be small.
@@ -90,21 +81,23 @@ func (f *Format[T]) pageBytes() int {
 }
 
 // Small returns the format of files that are written seldom and read often.
-// They hold the same columns, compressed with more effort.
+// They hold the same columns, compressed with more effort. A day has most texts
+// once or twice, so that a dictionary of them takes memory, and is worth it only
+// there.
 func (f *Format[T]) Small() *Format[T] {
 	f.smallOnce.Do(func() {
 		f.small = &Format[T]{
-			Dictionary: f.Dictionary, Bloom: f.Bloom, Blobs: f.Blobs, LongPages: f.LongPages, Size: f.Size, isSmall: true,
+			Dictionary: slices.Concat(f.Dictionary, f.DictionaryOfSmall), Bloom: f.Bloom, Blobs: f.Blobs, LongPages: f.LongPages, Size: f.Size, isSmall: true,
 		}
 	})
 	return f.small
 }
 
-func (f *Format[T]) codec() *zstd.Codec {
+func (f *Format[T]) codec() *codec {
 	if f.isSmall {
 		return smallCodec
 	}
-	return codec
+	return fastCodec
 }
 
 func (f *Format[T]) prepare() {
@@ -197,7 +190,8 @@ type Writer[T any] struct {
 }
 
 // NewWriter returns a Writer of a file that goes to out. Each metadata is a
-// key and its value.
+// key and its value. Every file has an encoder of its own: one that parquet-go
+// 0.32 has reset gives other bytes than a new one.
 func (f *Format[T]) NewWriter(out io.Writer, metadata ...[2]string) *Writer[T] {
 	f.prepare()
 	options := slices.Clone(f.options)

@@ -6,15 +6,17 @@ total AS (
 ),
 used AS (
     SELECT database_name, currency,
-        {{template "measures" .}},
+        {{template "measures" .}}
+        {{- if .Latencies}},
         {{template "latencies" .}}
+        {{- end}}
     FROM paid
     WHERE ranked
     GROUP BY database_name, currency
     HAVING count(CASE WHEN cur THEN 1 END) > 0
 )
 SELECT d.database_name, d.people,
-    {{measures "d" "total"}},
+    {{.Measures "d" "total"}},
     d.last_seen
 FROM used AS d
 LEFT JOIN total ON total.currency = d.currency

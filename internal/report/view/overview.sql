@@ -5,9 +5,9 @@
 -- it the lake explains.
 WITH {{template "usage" .}},
 paid AS ({{paid}}),
-{{- if .Held}}
+{{- if and .Held (.Wants "days")}}
 base_days AS (
-    {{.HeldRows true}}
+    {{.HeldRows}}
 ),
 daily AS (
     SELECT u.*, coalesce(u.own_currency, (SELECT min(own_currency) FROM usage)) AS currency
@@ -16,22 +16,31 @@ daily AS (
     ) AS u
 ),
 {{- end}}
+{{- if .Wants "people"}}
 paid_person AS ({{paid "person" "person_kind"}}),
+{{- end}}
+{{- if .Wants "teams"}}
 paid_team AS ({{paid "team"}}),
+{{- end}}
+{{- if .Wants "databases"}}
 paid_database AS ({{paid "database_name"}}),
+{{- end}}
 all_cost AS (
     SELECT currency, sum(cost) AS cost FROM paid WHERE cur GROUP BY currency
 ),
+{{- if .Wants "days"}}
 days AS (
     SELECT * FROM (VALUES
         {{range $i, $d := .Days}}{{if $i}},
         {{end}}({{$d.Label}}, {{$d.Start}}, {{$d.Stop}}){{end}}
     ) AS d (day, starts, stops)
 ),
+{{- end}}
 parts AS (
     SELECT 1 AS part, 'total' AS section, 'everything' AS name, currency,
         {{template "measures" .}}
     FROM paid GROUP BY currency
+    {{- if .Wants "attribution"}}
     UNION ALL
     SELECT 2, 'attribution',
         CASE WHEN person_source IN ('role', 'service', 'none') THEN
@@ -42,18 +51,26 @@ parts AS (
         currency,
         {{template "measures" .}}
     FROM paid GROUP BY 3, currency
+    {{- end}}
+    {{- if .Wants "people"}}
     UNION ALL
     SELECT 3, 'people', person, currency,
         {{template "measures" .}}
     FROM paid_person WHERE ranked GROUP BY person, person_kind, currency
+    {{- end}}
+    {{- if .Wants "teams"}}
     UNION ALL
     SELECT 4, 'teams', team, currency,
         {{template "measures" .}}
     FROM paid_team WHERE ranked GROUP BY team, currency
+    {{- end}}
+    {{- if .Wants "databases"}}
     UNION ALL
     SELECT 5, 'databases', database_name, currency,
         {{template "measures" .}}
     FROM paid_database WHERE ranked AND kind = 'sql' GROUP BY database_name, currency
+    {{- end}}
+    {{- if .Wants "days"}}
     UNION ALL
     SELECT 6, 'days', CAST(d.day AS VARCHAR), currency,
         {{template "measures" .}}
@@ -65,18 +82,25 @@ parts AS (
     {{.Dated "paid" "days" "starts" "stops"}}
     {{- end}}
     GROUP BY d.day, currency
+    {{- end}}
+    {{- if .Wants "gaps"}}
     UNION ALL
     SELECT 7, 'gaps', gap, currency,
         {{template "measures" .}}
     FROM paid WHERE gap IS NOT NULL GROUP BY gap, currency
+    {{- end}}
+    {{- if .Wants "not_priced"}}
     UNION ALL
     SELECT 8, 'not_priced', CASE cost_basis WHEN 'capacity' THEN 'reserved capacity, paid by the hour' WHEN 'unpriced' THEN 'regions without a price' ELSE CASE kind WHEN 'spark' THEN 'sessions that go on or are unknown' ELSE 'bytes unknown' END END, currency,
         {{template "measures" .}}
     FROM paid WHERE cost IS NULL GROUP BY 3, currency
+    {{- end}}
+    {{- if .Wants "left_out_of_rankings"}}
     UNION ALL
     SELECT 9, 'left_out_of_rankings', CASE WHEN own THEN 'athenatrail itself' ELSE 'probes' END, currency,
         {{template "measures" .}}
     FROM paid WHERE NOT ranked GROUP BY 3, currency
+    {{- end}}
 ),
 numbered AS (
     SELECT parts.*,

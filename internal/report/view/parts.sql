@@ -14,8 +14,13 @@ left out, and views of SQL alone leave out all of them.
 */ -}}
 {{define "usage" -}}
 base AS (
-{{- if .Held}}
-    {{.HeldRows .ByUnit}}
+{{- if .Gathered}}
+    SELECT * FROM gathered
+    {{- if .SQLOnly}}
+    WHERE kind = 'sql'
+    {{- end}}
+{{- else if .Held}}
+    {{.HeldRows}}
 {{- else if .Rollup}}
     SELECT slot AS moment, slot, {{if .Daily}}dt, {{end}}{{join .Keys}},
         executions, known, failed, reused, data_scanned_bytes, billed_bytes, cost, dpu_ms
@@ -48,7 +53,7 @@ base AS (
         SELECT *,
             {{template "quarter_hour"}} AS slot
         FROM (
-            {{ran .SQLOnly}}
+            {{.Ran}}
         ) AS ran
     ) AS e
     WHERE dt >= {{.FirstDay}} AND dt <= {{.LastDay}}
@@ -62,11 +67,36 @@ usage AS (
 {{- end}}
 
 {{- /*
+texts: the SQL of the window's executions, with the columns that TextOf joins by.
+*/ -}}
+{{define "texts" -}}
+{{if .Numbered -}}
+SELECT text_id, query_string
+    FROM held_texts
+    WHERE true
+{{- else -}}
+SELECT account_id, region_name, CAST(dt AS VARCHAR) AS text_dt, text_hash, query_string
+    FROM query_texts
+    WHERE dt >= {{.FirstTextDay}} AND dt <= {{.LastTextDay}}
+{{- end}}
+{{- end}}
+
+{{- /*
+window_texts: texts, and where they are held those alone that ran in the window.
+*/ -}}
+{{define "window_texts" -}}
+{{template "texts" .}}
+{{- if .Numbered}}
+        AND text_id IN (SELECT text_id FROM query_executions WHERE dt >= {{.FirstDay}} AND dt <= {{.LastDay}})
+{{- end}}
+{{- end}}
+
+{{- /*
 weighed: the rows of base as usage counts them.
 */ -}}
 {{define "weighed" -}}
     SELECT moment, slot, {{if .Daily}}dt, {{end}}{{join .KeysButCurrency}}, {{range .Extra}}{{.}}, {{end}}currency AS own_currency,
-        moment >= {{.From}} AS cur,
+        {{.Cur}} AS cur,
         {{.Ranked}} AS ranked,
         CASE WHEN gap = 'not_started' OR kind = 'spark' THEN 0 ELSE executions END AS executions,
         CASE WHEN gap = 'not_started' THEN executions ELSE 0 END AS not_started,

@@ -24,12 +24,12 @@ patterns AS (
         sum(CASE WHEN cur AND cost IS NOT NULL THEN executions END) AS priced,
         min(CASE WHEN cur THEN slot END) AS first_seen,
         max(CASE WHEN cur AND dearest = 1 THEN query_execution_id END) AS query_execution_id,
-        max(CASE WHEN cur AND newest = 1 THEN account_id END) AS text_account,
-        max(CASE WHEN cur AND newest = 1 THEN region_name END) AS text_region,
-        max(CASE WHEN cur AND newest = 1 THEN text_hash END) AS text_hash,
-        max(CASE WHEN cur AND newest = 1 THEN text_dt END) AS text_dt,
-        {{template "measures" .}},
+        {{range .TextKey}}max(CASE WHEN cur AND newest = 1 THEN {{.}} END) AS {{.}},
+        {{end -}}
+        {{template "measures" .}}
+        {{- if .Latencies}},
         {{template "latencies" .}}
+        {{- end}}
     FROM placed
     WHERE ranked
     GROUP BY query_fingerprint, currency
@@ -41,12 +41,10 @@ shown AS (
     {{.Limit}}
 ),
 texts AS (
-    SELECT account_id, region_name, CAST(dt AS VARCHAR) AS text_dt, text_hash, query_string
-    FROM query_texts
-    WHERE dt >= {{.FirstTextDay}} AND dt <= {{.LastTextDay}}
+    {{template "texts" .}}
 )
 SELECT p.query_fingerprint, p.people,
-    {{measures "p" "total"}},
+    {{.Measures "p" "total"}},
     {{each "p.cost" "p.priced"}} AS cost_per_execution,
     CAST(round(CAST(p.data_scanned_bytes AS DOUBLE) / nullif(CAST(p.known AS DOUBLE), 0e0)) AS BIGINT) AS scanned_per_execution,
     {{percent "p.failed" "p.executions"}} AS failed_percent,
@@ -55,5 +53,5 @@ SELECT p.query_fingerprint, p.people,
 FROM shown AS p
 LEFT JOIN total ON total.currency = p.currency
 LEFT JOIN texts AS x
-    ON x.account_id = p.text_account AND x.region_name = p.text_region AND x.text_dt = p.text_dt AND x.text_hash = p.text_hash
+    ON {{.TextOf "x" "p"}}
 ORDER BY p.cost DESC NULLS LAST, p.data_scanned_bytes DESC NULLS LAST, p.executions DESC, p.query_fingerprint NULLS LAST, p.currency NULLS LAST

@@ -4,7 +4,7 @@ WITH top AS (
     SELECT submission_date_time, query_execution_id, event_id, person, person_kind, person_source, person_trust,
         team, tool, account_id, region_name, work_group_name, database_name, statement_type, state, gap,
         data_scanned_bytes, billed_bytes, cost, currency, queue_ms, engine_ms, total_ms, reused_result,
-        source_ip, text_hash, text_dt
+        source_ip, {{if .Numbered}}text_id{{else}}text_hash, text_dt{{end}}
     FROM (SELECT *, 'sql' AS kind FROM query_executions) AS e
     WHERE dt >= {{.FirstDay}} AND dt <= {{.LastDay}}
         AND submission_date_time >= {{.From}} AND submission_date_time < {{.To}}
@@ -15,9 +15,7 @@ WITH top AS (
     {{.Limit}}
 ),
 texts AS (
-    SELECT account_id, region_name, CAST(dt AS VARCHAR) AS text_dt, text_hash, query_string
-    FROM query_texts
-    WHERE dt >= {{.FirstTextDay}} AND dt <= {{.LastTextDay}}
+    {{template "texts" .}}
 )
 SELECT t.submission_date_time, t.query_execution_id, t.person, t.person_kind, t.person_source, t.person_trust,
     t.team, t.tool, t.account_id, t.region_name, t.work_group_name, t.database_name, t.statement_type, t.state, t.gap,
@@ -25,7 +23,6 @@ SELECT t.submission_date_time, t.query_execution_id, t.person, t.person_kind, t.
     t.source_ip, x.query_string
 FROM top AS t
 LEFT JOIN texts AS x
-    ON x.account_id = t.account_id AND x.region_name = t.region_name
-    AND x.text_dt = t.text_dt AND x.text_hash = t.text_hash
+    ON {{.TextOf "x" "t"}}
 ORDER BY t.cost DESC NULLS LAST, t.data_scanned_bytes DESC NULLS LAST, t.submission_date_time DESC,
     t.query_execution_id NULLS LAST, t.event_id NULLS LAST, t.account_id, t.region_name

@@ -15,7 +15,7 @@ notebook_names AS (
     FROM (
         SELECT account_id, region_name, notebook_id, event_time, event_id,
             {{jsonText "request_parameters" "name"}} AS notebook_name
-        FROM activity
+        FROM {{.Calls}}
         WHERE event_name IN ('CreateNotebook', 'ImportNotebook', 'UpdateNotebookMetadata')
             AND notebook_id IS NOT NULL AND error_code IS NULL
     ) AS given

@@ -3,24 +3,37 @@
 -- that is still there: those first that cost most to write, then the largest.
 -- All of the lake up to the window's end is looked at, since what was read last
 -- is mostly older than the window.
-WITH touches AS (
-    SELECT t.table_name, e.account_id, e.region_name, e.person, e.person_kind, e.submission_date_time AS moment,
+WITH {{if .Numbered}}touches AS (
+    SELECT table_name, account_id, region_name, person, person_kind, first_touch, last_touch, written, drops, {{.Ranked}} AS ranked
+    FROM held_touches
+    WHERE dt < {{.LastWholeDay}}
+    UNION ALL
+    SELECT t.table_name, e.account_id, e.region_name, e.person, e.person_kind, e.submission_date_time, e.submission_date_time,
+        coalesce(contains(e.tables_written, t.table_name), false),
+        coalesce(e.substatement_type, '') IN ('DROP_TABLE', 'DROP_VIEW') AND e.state = 'SUCCEEDED', {{.Ranked}}
+    FROM query_executions AS e
+    CROSS JOIN UNNEST(e.tables_accessed) AS t (table_name)
+    WHERE e.dt >= {{.LastWholeDay}} AND e.dt <= {{.LastDay}} AND e.submission_date_time < {{.To}}
+        AND e.gap IS DISTINCT FROM 'not_started'
+),
+{{else}}touches AS (
+    SELECT t.table_name, e.account_id, e.region_name, e.person, e.person_kind, e.submission_date_time AS first_touch, e.submission_date_time AS last_touch,
         coalesce(contains(e.tables_written, t.table_name), false) AS written,
         coalesce(e.substatement_type, '') IN ('DROP_TABLE', 'DROP_VIEW') AND e.state = 'SUCCEEDED' AS drops,
-        {{.Ranked}} AS ranked, e.state,
-        CASE WHEN e.cost_basis IN ('list', 'custom', 'free') THEN e.cost END AS cost, e.currency AS own_currency
+        {{.Ranked}} AS ranked
     FROM query_executions AS e
     CROSS JOIN UNNEST(e.tables_accessed) AS t (table_name)
     WHERE e.dt <= {{.LastDay}} AND e.submission_date_time < {{.To}}
         AND e.gap IS DISTINCT FROM 'not_started'
 ),
+{{end -}}
 known AS (
     SELECT table_name, account_id, region_name,
-        min(moment) AS first_seen, max(moment) AS last_seen,
-        max(CASE WHEN NOT written AND ranked THEN moment END) AS last_read,
-        max(CASE WHEN written AND NOT drops THEN moment END) AS last_write,
-        max(CASE WHEN written AND drops THEN moment END) AS dropped,
-        count(DISTINCT CASE WHEN NOT written AND ranked AND person_kind = 'human' AND moment < {{.From}} THEN person END) AS readers_before
+        min(first_touch) AS first_seen, max(last_touch) AS last_seen,
+        max(CASE WHEN NOT written AND ranked THEN last_touch END) AS last_read,
+        max(CASE WHEN written AND NOT drops THEN last_touch END) AS last_write,
+        max(CASE WHEN written AND drops THEN last_touch END) AS dropped,
+        count(DISTINCT CASE WHEN NOT written AND ranked AND person_kind = 'human' AND first_touch < {{.From}} THEN person END) AS readers_before
     FROM touches
     GROUP BY table_name, account_id, region_name
 ),
@@ -40,7 +53,7 @@ named AS (
     WHERE choice = 1
 ),
 lake AS (
-    SELECT min(moment) AS since FROM touches
+    SELECT min(first_touch) AS since FROM touches
 ),
 unnamed AS (
     SELECT c.table_name, CASE WHEN c.account_id <> 'unknown' THEN c.account_id END AS account_id, CASE WHEN c.region_name <> 'unknown' THEN c.region_name END AS region_name,
@@ -70,10 +83,17 @@ unread AS (
         {{- .AndWhere}}
 ),
 usage AS (
-    SELECT u.table_name, u.account_id, u.region_name, t.person, t.cost, t.own_currency
+    SELECT u.table_name, u.account_id, u.region_name, w.person, w.cost, w.own_currency
     FROM unread AS u
-    JOIN touches AS t ON t.table_name = u.table_name AND t.account_id = u.account_id AND t.region_name = u.region_name
-    WHERE t.written AND t.moment >= {{.From}}
+    JOIN (
+        SELECT t.table_name, e.account_id, e.region_name, e.person, e.currency AS own_currency,
+            CASE WHEN e.cost_basis IN ('list', 'custom', 'free') THEN e.cost END AS cost
+        FROM query_executions AS e
+        CROSS JOIN UNNEST(e.tables_written) AS t (table_name)
+        WHERE e.dt >= {{.FirstDay}} AND e.dt <= {{.LastDay}}
+            AND e.submission_date_time >= {{.From}} AND e.submission_date_time < {{.To}}
+            AND e.gap IS DISTINCT FROM 'not_started'
+    ) AS w ON w.table_name = u.table_name AND w.account_id = u.account_id AND w.region_name = u.region_name
 ),
 paid AS ({{paid "table_name" "account_id" "region_name"}}),
 written AS (

@@ -8,15 +8,17 @@ people AS (
     SELECT person, person_kind, currency,
         {{lowestRung}} AS person_source,
         {{several "team"}} AS team,
-        {{template "measures" .}},
+        {{template "measures" .}}
+        {{- if .Latencies}},
         {{template "latencies" .}}
+        {{- end}}
     FROM paid
     WHERE ranked
     GROUP BY person, person_kind, currency
     HAVING count(CASE WHEN cur THEN 1 END) > 0
 )
 SELECT p.person, p.person_kind, p.person_source, p.team,
-    {{measures "p" "total"}},
+    {{.Measures "p" "total"}},
     p.sessions, p.dpu_ms, p.databases, p.last_seen
 FROM people AS p
 LEFT JOIN total ON total.currency = p.currency

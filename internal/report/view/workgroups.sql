@@ -6,8 +6,10 @@ total AS (
 ),
 used AS (
     SELECT account_id, region_name, work_group_name, currency,
-        {{template "measures" .}},
+        {{template "measures" .}}
+        {{- if .Latencies}},
         {{template "latencies" .}}
+        {{- end}}
     FROM paid
     WHERE ranked
     GROUP BY account_id, region_name, work_group_name, currency
@@ -15,7 +17,7 @@ used AS (
 )
 SELECT w.work_group_name, w.account_id, w.region_name,
     g.bytes_scanned_cutoff, g.settings_enforced, g.engine_effective, g.work_group_state, w.people, w.databases,
-    {{measures "w" "total"}},
+    {{.Measures "w" "total"}},
     w.sessions, w.dpu_ms,
     w.last_seen
 FROM used AS w

@@ -40,7 +40,7 @@ export function short(kind, value, currency) {
   };
   switch (kind) {
     case "money": {
-      const digits = Number.isInteger(value) ? 0 : 2;
+      const digits = Number.isInteger(value) ? 0 : Math.abs(value) < 0.1 ? 3 : 2;
       const text = value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
       return currency === "USD" ? `$${text}` : `${text} ${currency ?? ""}`.trim();
     }
@@ -155,7 +155,7 @@ function heat(what, theme, width) {
       formatter: (p) => tip(week ? `${what.rows[p.value[1]][0].element.title || what.rows[p.value[1]][0].text}, ${across[p.value[0]]}:00` : what.rows[p.value[1]][0].text,
         [[p.color, week ? what.value : across[p.value[0]], p.data.text]]),
     },
-    series: [{ type: "heatmap", data: cells, cursor: week ? "default" : "pointer", itemStyle: { borderColor: theme.paper, borderWidth: 1 }, emphasis: { itemStyle: { borderColor: theme.ink, borderWidth: 1 } }, label: { show: true, fontSize: 12 } }],
+    series: [{ type: "heatmap", data: cells, cursor: cells.some((c) => c.href) ? "pointer" : "default", itemStyle: { borderColor: theme.paper, borderWidth: 1 }, emphasis: { itemStyle: { borderColor: theme.ink, borderWidth: 1 } }, label: { show: true, fontSize: 12 } }],
   };
 }
 

@@ -5,7 +5,7 @@ WITH denied AS (
     SELECT account_id, region_name, person, team, event_name, event_id, event_time,
         lag(event_time) OVER (PARTITION BY account_id, person ORDER BY event_time, event_id) AS last_time,
         lag(event_time, {{.Thresholds.DeniedBefore}}) OVER (PARTITION BY account_id, person ORDER BY event_time, event_id) AS fifth_time
-    FROM activity
+    FROM {{.Calls}}
     WHERE dt >= {{.FirstDay}} AND dt <= {{.LastDay}} AND {{template "is_denied"}}
 ),
 bursts AS (

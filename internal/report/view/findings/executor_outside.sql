@@ -4,7 +4,7 @@
 -- nothing where cells have addresses too: Athena's differ from node to node.
 WITH executors AS (
     SELECT account_id, region_name, session_id, event_id, event_time, event_name, person, team, source_ip, user_agent, console
-    FROM activity
+    FROM {{.Calls}}
     WHERE dt >= {{.FirstDay}} AND dt <= {{.LastDay}} AND {{isExecutor}}
 ),
 usual AS (

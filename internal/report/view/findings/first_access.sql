@@ -1,6 +1,24 @@
 -- The first time that a person read or wrote in a database, where the lake has
 -- known both for long enough to tell: somebody new, or a new database, is no
 -- finding. All of the lake before the window's end is looked at.
+{{- if .Numbered}}
+WITH known AS (
+    SELECT person, min(since) AS since
+    FROM held_people
+    GROUP BY person
+),
+used AS (
+    SELECT account_id, region_name, database_accessed, min(since) AS since
+    FROM held_accesses
+    GROUP BY account_id, region_name, database_accessed
+),
+firsts AS (
+    SELECT account_id, region_name, database_accessed, person, team, since AS submission_date_time, query_execution_id,
+        row_number() OVER (PARTITION BY account_id, region_name, database_accessed, person ORDER BY since, query_execution_id) AS place
+    FROM held_accesses
+    WHERE person_kind = 'human' AND {{.Ranked}} AND state = 'SUCCEEDED' AND since < {{.To}}
+)
+{{- else}}
 WITH known AS (
     SELECT person, min(submission_date_time) AS since
     FROM query_executions
@@ -26,6 +44,7 @@ firsts AS (
     FROM accesses
     WHERE person_kind = 'human' AND ranked AND state = 'SUCCEEDED'
 )
+{{- end}}
 SELECT f.person, f.team, f.submission_date_time AS seen_at,
     f.person || ' used the database ' || f.database_accessed || ' for the first time in the '
         || CAST({{wholeDays "k.since" "f.submission_date_time"}} AS VARCHAR) || ' days that the lake knows them' AS what,

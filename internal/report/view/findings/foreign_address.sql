@@ -12,7 +12,7 @@ WITH its AS (
 ),
 direct AS (
     SELECT account_id, region_name, session_id, notebook_id, event_id, event_time, person, source_ip
-    FROM activity
+    FROM {{.Calls}}
     WHERE dt >= {{.FirstDay}} AND dt <= {{.LastDay}}
         AND event_name IN ('StartCalculationExecution', 'CreatePresignedNotebookUrl', 'GetSessionEndpoint', 'UpdateNotebook')
         AND error_code IS NULL AND NOT {{isExecutor}} AND {{isAddress "source_ip"}}

@@ -4,14 +4,14 @@
 WITH made AS (
     SELECT account_id, region_name, notebook_id, person, event_id, event_time,
         row_number() OVER (PARTITION BY account_id, region_name, notebook_id ORDER BY event_time, event_id) AS place
-    FROM activity
+    FROM {{.Calls}}
     WHERE event_name IN ('CreateNotebook', 'ImportNotebook') AND error_code IS NULL AND notebook_id IS NOT NULL
 ),
 taken AS (
     SELECT a.account_id, a.region_name, a.notebook_id, a.event_name, a.person, a.team, a.event_id, a.event_time,
         m.person AS maker, m.event_id AS made_id,
         row_number() OVER (PARTITION BY a.account_id, a.region_name, a.notebook_id, a.event_name, a.person ORDER BY a.event_time, a.event_id) AS place
-    FROM activity AS a
+    FROM {{.Calls}} AS a
     JOIN made AS m
         ON m.place = 1 AND m.account_id = a.account_id AND m.region_name = a.region_name AND m.notebook_id = a.notebook_id
     WHERE a.dt >= {{.FirstDay}} AND a.dt <= {{.LastDay}}

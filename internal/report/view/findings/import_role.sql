@@ -4,7 +4,7 @@
 -- nothing, nothing is said.
 WITH imports AS (
     SELECT account_id, region_name, notebook_id, event_id, event_time, person
-    FROM activity
+    FROM {{.Calls}}
     WHERE dt >= {{.DaysBefore .Thresholds.ImportDays}} AND dt <= {{.LastDay}}
         AND event_name = 'ImportNotebook' AND error_code IS NULL AND notebook_id IS NOT NULL
 ),

@@ -4,7 +4,7 @@
 -- of that notebook, or of any if the notebook is unknown, in the day before.
 WITH urls AS (
     SELECT account_id, region_name, session_id, event_id, event_time, person, team
-    FROM activity
+    FROM {{.Calls}}
     WHERE dt >= {{.FirstDay}} AND dt <= {{.LastDay}}
         AND event_time >= {{.From}} AND event_time < {{.To}}
         AND event_name = 'CreatePresignedNotebookUrl' AND error_code IS NULL AND NOT {{isExecutor}}

@@ -13,9 +13,7 @@ WITH federated AS (
         AND t.database_accessed NOT LIKE 'awsdatacatalog.%' AND e.query_execution_id IS NOT NULL
 ),
 whole AS (
-    SELECT account_id, region_name, CAST(dt AS VARCHAR) AS text_dt, text_hash
-    FROM query_texts
-    WHERE dt >= {{.FirstTextDay}} AND dt <= {{.LastTextDay}} AND query_string NOT LIKE '%?%'
+    {{template "window_texts" .}} AND query_string NOT LIKE '%?%'
 ),
 runs AS (
     SELECT e.account_id, e.region_name, e.work_group_name, e.catalog_name, e.database_name, e.text_hash, e.query_execution_id, e.person, e.team,
@@ -25,7 +23,7 @@ runs AS (
             ORDER BY e.submission_date_time, e.query_execution_id
         ) AS last_time
     FROM query_executions AS e
-    JOIN whole AS w ON w.account_id = e.account_id AND w.region_name = e.region_name AND w.text_dt = e.text_dt AND w.text_hash = e.text_hash
+    JOIN whole AS w ON {{.TextOf "w" "e"}}
     WHERE e.dt >= {{.FirstDay}} AND e.dt <= {{.LastDay}}
         AND e.submission_date_time >= {{.From}} AND e.submission_date_time < {{.To}}
         AND {{.Ranked}}

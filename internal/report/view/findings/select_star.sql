@@ -2,10 +2,11 @@
 -- is and which columns are needed the lake does not know, so that no saving is
 -- told.
 WITH texts AS (
-    SELECT account_id, region_name, CAST(dt AS VARCHAR) AS text_dt, text_hash,
+    SELECT {{join .TextKey}},
         lower(trim(replace(replace(replace(query_string, chr(10), ' '), chr(13), ' '), '  ', ' '))) AS query_string
-    FROM query_texts
-    WHERE dt >= {{.FirstTextDay}} AND dt <= {{.LastTextDay}}
+    FROM (
+        {{template "window_texts" .}}
+    ) AS t
 ),
 stars AS (
     SELECT e.account_id, e.region_name, e.query_fingerprint, e.query_execution_id, e.person, e.team, e.submission_date_time, e.data_scanned_bytes, e.cost, e.currency,
@@ -15,7 +16,7 @@ stars AS (
             ORDER BY e.data_scanned_bytes DESC, e.submission_date_time, e.query_execution_id
         ) AS place
     FROM query_executions AS e
-    JOIN texts AS x ON x.account_id = e.account_id AND x.region_name = e.region_name AND x.text_dt = e.text_dt AND x.text_hash = e.text_hash
+    JOIN texts AS x ON {{.TextOf "x" "e"}}
     WHERE e.dt >= {{.FirstDay}} AND e.dt <= {{.LastDay}}
         AND e.submission_date_time >= {{.From}} AND e.submission_date_time < {{.To}}
         AND {{.Ranked}} AND e.state = 'SUCCEEDED' AND NOT coalesce(e.reused_result, false)

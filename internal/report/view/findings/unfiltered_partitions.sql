@@ -18,16 +18,18 @@ partitioned AS (
 {{- end}}
 ),
 texts AS (
-    SELECT account_id, region_name, CAST(dt AS VARCHAR) AS text_dt, text_hash, lower(query_string) AS query_string
-    FROM query_texts
-    WHERE dt >= {{.FirstTextDay}} AND dt <= {{.LastTextDay}} AND query_string IS NOT NULL
+    SELECT {{join .TextKey}}, lower(query_string) AS query_string
+    FROM (
+        {{template "window_texts" .}}
+    ) AS t
+    WHERE query_string IS NOT NULL
 ),
 reads AS (
     SELECT e.account_id, e.region_name, e.query_execution_id, e.event_id, e.query_fingerprint, e.person, e.team, e.submission_date_time,
         e.data_scanned_bytes, e.cost, e.currency, t.table_name, x.query_string
     FROM query_executions AS e
     CROSS JOIN UNNEST(e.tables_accessed) AS t (table_name)
-    JOIN texts AS x ON x.account_id = e.account_id AND x.region_name = e.region_name AND x.text_dt = e.text_dt AND x.text_hash = e.text_hash
+    JOIN texts AS x ON {{.TextOf "x" "e"}}
     WHERE e.dt >= {{.FirstDay}} AND e.dt <= {{.LastDay}}
         AND e.submission_date_time >= {{.From}} AND e.submission_date_time < {{.To}}
         AND {{.Ranked}} AND e.statement_type = 'DML' AND e.data_scanned_bytes > 0
