@@ -240,7 +240,6 @@ func TestAWSIsImportedAtItsDoorsOnly(t *testing.T) {
 		"internal/setup":          "it gives the client of S3 to those who asked for one",
 		"internal/cli":            "the demo's invented credentials",
 		"cmd/athenatrail-lambda":  "the Lambda runtime, and the state machine that it starts",
-		"internal/scale":          "the client of the modelled S3 that its simulations read",
 		"internal/s3test":         "a client of the S3 server that tests start",
 		"internal/mototest":       "clients of the moto server that tests start",
 	}

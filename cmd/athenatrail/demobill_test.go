@@ -124,8 +124,8 @@ func billIsKept(t *testing.T, dir, file string) {
 		t.Errorf("the invoice is %s, and the file has %s", of["invoice"].FloatString(9), invoice.FloatString(9))
 	}
 	explained := run(t, nil, "query", "--lake", dir, "--output", "jsonl", `SELECT CAST(sum(cost) AS VARCHAR) AS cost FROM (
-		SELECT account_id, region_name, submission_date_time AS ran, cost FROM query_executions UNION ALL SELECT account_id, region_name, started_at, cost FROM sessions) AS x
-		WHERE ran >= TIMESTAMP '2026-10-01' AND ran < TIMESTAMP '2026-11-01' AND (CAST(ran AS DATE), account_id, region_name) IN (SELECT (dt, account_id, region_name) FROM bill WHERE kind <> 'adjustment')`).mustEnd(t, 0)
+		SELECT account_id, region_name, submission_date_time AS began, cost FROM query_executions UNION ALL SELECT account_id, region_name, started_at, cost FROM sessions) AS x
+		WHERE began >= TIMESTAMP '2026-10-01' AND began < TIMESTAMP '2026-11-01' AND (CAST(began AS DATE), account_id, region_name) IN (SELECT (dt, account_id, region_name) FROM bill WHERE kind <> 'adjustment')`).mustEnd(t, 0)
 	type costs struct{ Cost string }
 	if want, ok := new(big.Rat).SetString(rows[costs](t, explained.stdout)[0].Cost); !ok || want.Cmp(of["explained by the lake"]) != 0 {
 		t.Errorf("explained is %s, and rows cost %s", of["explained by the lake"].FloatString(9), explained.stdout)
