@@ -28,10 +28,6 @@ const (
 	S3ReadsPerSecond  = 5500
 	S3WritesPerSecond = 3500
 
-	// BatchGetQueryExecution: 20 calls a second of an account and region, 50
-	// ids each (Athena User Guide, "Service Quotas"). The program uses half.
-	athenaIDsPerSecond = 10 * 50
-
 	// A Lambda function runs 15 minutes (Lambda quotas), of which the program
 	// uses 13 before it hands on; 1,769 MB of memory are one processor.
 	lambdaGB = 1.769
