@@ -500,7 +500,15 @@ func TestKilledInTheMiddle(t *testing.T) {
 		return kill
 	}
 	deriving.kill = func(n int, _ []byte) bool { return n <= 2 }
-	d.mustSucceed(dayInput(d))
+	if out := d.execute(dayInput(d)); out.Status != types.ExecutionStatusSucceeded {
+		// A unit that was given up is named by the last step, and the day's
+		// next execution does it.
+		if cause := aws.ToString(out.Cause); !strings.Contains(cause, "are not in the lake") {
+			t.Fatalf("%s\n%s", cause, d.logs())
+		}
+		t.Log("a unit was given up")
+		d.mustSucceed(dayInput(d))
+	}
 	if unit.invoked <= 40 || deriving.invoked < 3 {
 		t.Errorf("%d and %d invocations: nothing was tried again", unit.invoked, deriving.invoked)
 	}

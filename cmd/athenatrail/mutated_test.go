@@ -136,12 +136,12 @@ var logNames = []string{
 	"odd/.../\xff\xfe%04d-%d.json",
 }
 
-// TestMutatedRecords runs 5,000 of them, and 100,000 when soaking.
+// TestMutatedRecords runs 3,000 of them, and 100,000 when soaking.
 func TestMutatedRecords(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("peak memory is read from /proc, and other systems take fewer names")
 	}
-	n := 5_000
+	n := 3_000
 	if soaking() {
 		n = 100_000
 	}

@@ -153,6 +153,7 @@ func TestEveryTenthCallFails(t *testing.T) {
 	}
 
 	t.Run("collect", func(t *testing.T) {
+		t.Parallel() // they wait more than they work
 		o := newOutage(t)
 		trail := server.Bucket(t)
 		upload(t, server, trail, s.trail)
@@ -180,6 +181,7 @@ func TestEveryTenthCallFails(t *testing.T) {
 		mustEqual(t, contents(t, made), contents(t, store))
 	})
 	t.Run("collect from LookupEvents", func(t *testing.T) {
+		t.Parallel() // they wait more than they work
 		day := weekday()
 		var events []lookuptest.Event
 		for n, run := range recentRuns {
@@ -225,6 +227,7 @@ func TestEveryTenthCallFails(t *testing.T) {
 		}
 	})
 	t.Run("export", func(t *testing.T) {
+		t.Parallel() // they wait more than they work
 		lake, _ := begin(t)
 		args := []string{"export", "--columns", "all,query_string", "--from", "2026-10-26", "--to", "2026-10-27", "--incomplete", "--lake", lake.location, "--dest"}
 		to, _, dest := onS3.folder(t)
@@ -238,6 +241,7 @@ func TestEveryTenthCallFails(t *testing.T) {
 		mustEqual(t, everything(t, healthy), everything(t, dest))
 	})
 	t.Run("lake compact", func(t *testing.T) {
+		t.Parallel() // they wait more than they work
 		lake, files := begin(t)
 		dir, _, healthy := disk{}.folder(t)
 		copyLake(t, made, healthy)
@@ -248,6 +252,7 @@ func TestEveryTenthCallFails(t *testing.T) {
 		mustEqual(t, everything(t, healthy), files())
 	})
 	t.Run("limits apply", func(t *testing.T) {
+		t.Parallel() // they wait more than they work
 		d := newLimitsDay(t)
 		o := newOutage(t)
 		location, _, store := onS3.folder(t)
@@ -294,6 +299,7 @@ func TestEveryTenthCallFails(t *testing.T) {
 		mustBeSound(t, store)
 	})
 	t.Run("reports", func(t *testing.T) {
+		t.Parallel() // they wait more than they work
 		lake, files := begin(t)
 		before := files()
 		dir, _, healthy := disk{}.folder(t)
@@ -315,6 +321,7 @@ func TestEveryTenthCallFails(t *testing.T) {
 		mustEqual(t, before, files())
 	})
 	t.Run("digest", func(t *testing.T) {
+		t.Parallel() // they wait more than they work
 		lake, _ := begin(t)
 		h := newHook(t)
 		file := h.configuration(t)
@@ -328,6 +335,7 @@ func TestEveryTenthCallFails(t *testing.T) {
 		}
 	})
 	t.Run("serve", func(t *testing.T) {
+		t.Parallel() // they wait more than they work
 		lake, _ := begin(t)
 		dir, _, healthy := disk{}.folder(t)
 		copyLake(t, made, healthy)

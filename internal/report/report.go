@@ -175,6 +175,9 @@ func lockdown(lake string) []string {
 		}
 	}
 	return []string{
+		// Files are replaced in their places while others read them: what is
+		// remembered by their names may be of another.
+		"SET enable_external_file_cache = false",
 		"SET allowed_directories = [" + strings.Join(folders, ", ") + "]",
 		"SET enable_external_access = false",
 		"SET lock_configuration = true",
