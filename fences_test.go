@@ -240,6 +240,7 @@ func TestAWSIsImportedAtItsDoorsOnly(t *testing.T) {
 		"internal/setup":          "it gives the client of S3 to those who asked for one",
 		"internal/cli":            "the demo's invented credentials",
 		"cmd/athenatrail-lambda":  "the Lambda runtime, and the state machine that it starts",
+		"internal/scale":          "the clients of the models of S3 and Athena that it reckons with",
 		"internal/s3test":         "a client of the S3 server that tests start",
 		"internal/mototest":       "clients of the moto server that tests start",
 	}
