@@ -127,8 +127,10 @@ func TestPages(t *testing.T) {
 			t.Errorf("%d rows, %v; want %d", got, rows.Err(), n)
 		}
 		rows.Close()
-		if pages := api.Counts("GetQueryResults").Requests; pages != n/1000+1 {
-			t.Errorf("%d rows in %d calls", n, pages)
+		// On a busy machine the SDK gives an answer up that takes long, and
+		// asks again.
+		if pages, want := api.Counts("GetQueryResults").Requests, n/1000+1; pages < want || pages > want+2 {
+			t.Errorf("%d rows in %d calls, want %d", n, pages, want)
 		}
 	}
 }
