@@ -415,7 +415,7 @@ func TestRefuses(t *testing.T) {
 	}
 	f("empty", "", "it is empty")
 	f("another table", "a,b\n1,2\n", "no column line_item_product_code or x_ServiceCode or ServiceName")
-	f("no Parquet", "PAR1xxxxxxxxxxxxPAR1", "not Parquet")
+	f("no Parquet", "PAR1 and no footer PAR1", "not Parquet")
 	f("two currencies", header+"AmazonAthena,DataScannedInTB,1,5,2026-10-05,USD\nAmazonAthena,DataScannedInTB,1,5,2026-10-05,EUR\n", "in USD and in EUR")
 	f("a quote without an end", header+`"`+strings.Repeat("x", maxLine+100_000), "a line is longer")
 	f("over what there can be", header+"AmazonAthena,DataScannedInTB,9000000,5,2026-10-05,USD\nAmazonAthena,DataScannedInTB,9000000,5,2026-10-05,USD\n", "too large")

@@ -225,15 +225,15 @@ func TestSameRowsAsNeverCompacting(t *testing.T) {
 
 func interleave(t *testing.T, r *rapid.T, store func() lake.Store) {
 	w, plain := newWorld(t, store), newWorld(t, onDisk(t))
-	todo := rapid.Permutation(calls(30)).Draw(r, "calls")
+	waiting := rapid.Permutation(calls(30)).Draw(r, "calls")
 	before := firstDay
-	for len(todo) > 0 {
+	for len(waiting) > 0 {
 		switch rapid.IntRange(0, 7).Draw(r, "what") {
 		case 0, 1, 2:
-			n := rapid.IntRange(1, min(8, len(todo))).Draw(r, "n")
-			w.collect(todo[:n]...)
-			plain.collect(todo[:n]...)
-			todo = todo[n:]
+			n := rapid.IntRange(1, min(8, len(waiting))).Draw(r, "n")
+			w.collect(waiting[:n]...)
+			plain.collect(waiting[:n]...)
+			waiting = waiting[n:]
 		case 3:
 			w.derive()
 		case 4, 5:

@@ -18,7 +18,7 @@ func TestNotifyErrors(t *testing.T) {
 		{"  - name: a\n", `athenatrail.yaml:3:5: notify[0]: want one of url, sns, slack and smtp`},
 		{"  - name: a\n    url: slack://x/y/z\n    sns: arn:aws:sns:eu-west-1:111122223333:t\n", `athenatrail.yaml:3:5: notify[0]: want one of url, sns, slack and smtp`},
 		{"  - name: A b\n    sns: arn:aws:sns:eu-west-1:111122223333:t\n", `athenatrail.yaml:3:11: notify[0].name: want a name of small letters, digits and hyphens, at most 40, such as data-platform`},
-		{"  - name: a\n    url: slak://tok-xxxx\n", `athenatrail.yaml:4:10: notify[0].url: scheme "slak": want one of bark, discord`},
+		{"  - name: a\n    url: slak://tok-12345\n", `athenatrail.yaml:4:10: notify[0].url: scheme "slak": want one of bark, discord`},
 		{"  - name: a\n    url: https://hooks.example.com/hush-hush\n", `athenatrail.yaml:4:10: notify[0].url: scheme https: want a service's, such as slack://; a plain webhook is generic+https://`},
 		{"  - name: a\n    url: \"slack://hush-hush%zz@x\"\n", `athenatrail.yaml:4:10: notify[0].url: not a URL that can be read (it is not repeated here, because it holds a secret): want it as docs/notifications.md has it`},
 		{"  - name: a\n    url: xoxb-hush-hush\n", `athenatrail.yaml:4:10: notify[0].url: want a URL such as slack://..., or where it is: env:NAME, file:PATH, ssm:/NAME`},
