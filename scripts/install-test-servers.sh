@@ -177,38 +177,48 @@ fetch_packages() {
 # SMTP: a mail server as people run one.
 install_exim
 
-# install_aws VERSION puts the AWS CLI into a virtual environment of its own, or
-# where Python has no venv into a plain folder, and a command that starts it
-# into bin.
-install_aws() {
-	dir="$tools/awscli"
-	if [ "$("$bin/aws" --version 2>/dev/null | cut -d ' ' -f 1)" = "aws-cli/$1" ]; then
-		echo "the AWS CLI $1 is in $dir"
-		return
-	fi
-	echo "installing the AWS CLI $1 into $dir"
-	rm -rf "$dir" "$bin/aws"
+# install_python FOLDER REQUIREMENT COMMAND [ARGUMENT ...] puts a package of Python
+# into a virtual environment of its own, or where Python has no venv into a plain
+# folder, and a command that runs that Python with the arguments into bin. It
+# finds its folder by its own place, so that the clone may be moved.
+install_python() {
+	dir="$tools/$1"
+	requirement="$2"
+	command="$3"
+	name="$1"
+	shift 3
+	echo "installing $requirement into $dir"
+	rm -rf "$dir" "$bin/$command"
 	mkdir -p "$bin"
 	if python3 -m venv "$dir" >/dev/null 2>&1; then
-		"$dir/bin/python" -m pip install --quiet --disable-pip-version-check "awscli==$1"
+		"$dir/bin/python" -m pip install --quiet --disable-pip-version-check "$requirement"
 	else
 		rm -rf "$dir"
-		python3 -m pip install --quiet --disable-pip-version-check --target "$dir/lib" "awscli==$1"
+		python3 -m pip install --quiet --disable-pip-version-check --target "$dir/lib" "$requirement"
 	fi
-	cat >"$bin/aws.new" <<'END'
+	cat >"$bin/$command.new" <<END
 #!/bin/sh
 # Written by scripts/install-test-servers.sh.
 set -eu
-dir="$(cd "$(dirname "$0")/../awscli" && pwd)"
-python="$dir/bin/python"
-if [ ! -x "$python" ]; then
+dir="\$(cd "\$(dirname "\$0")/../$name" && pwd)"
+python="\$dir/bin/python"
+if [ ! -x "\$python" ]; then
 	python=python3
-	export PYTHONPATH="$dir/lib"
+	export PYTHONPATH="\$dir/lib"
 fi
-exec "$python" -m awscli "$@"
+exec "\$python" $* "\$@"
 END
-	chmod +x "$bin/aws.new"
-	mv "$bin/aws.new" "$bin/aws"
+	chmod +x "$bin/$command.new"
+	mv "$bin/$command.new" "$bin/$command"
+}
+
+# install_aws VERSION installs the AWS CLI.
+install_aws() {
+	if [ "$("$bin/aws" --version 2>/dev/null | cut -d ' ' -f 1)" = "aws-cli/$1" ]; then
+		echo "the AWS CLI $1 is in $tools/awscli"
+		return
+	fi
+	install_python awscli "awscli==$1" aws -m awscli
 	"$bin/aws" --version
 }
 
@@ -216,38 +226,13 @@ END
 # with.
 install_aws 1.46.3
 
-# install_sqlglot VERSION puts the SQL parser that definitions are tried with into
-# a folder, and a Python that finds it there into bin.
+# install_sqlglot VERSION installs the SQL parser that definitions are tried with,
+# and a Python that finds it.
 install_sqlglot() {
-	dir="$tools/sqlglot"
-	if [ "$("$bin/sqlglot_python" -c 'import sqlglot; print(sqlglot.__version__)' 2>/dev/null)" = "$1" ]; then
-		echo "sqlglot $1 is in $dir"
-		return
+	if [ "$("$bin/sqlglot_python" -c 'import sqlglot; print(sqlglot.__version__)' 2>/dev/null)" != "$1" ]; then
+		install_python sqlglot "sqlglot==$1" sqlglot_python
 	fi
-	echo "installing sqlglot $1 into $dir"
-	rm -rf "$dir" "$bin/sqlglot_python"
-	mkdir -p "$bin"
-	if python3 -m venv "$dir" >/dev/null 2>&1; then
-		"$dir/bin/python" -m pip install --quiet --disable-pip-version-check "sqlglot==$1"
-	else
-		rm -rf "$dir"
-		python3 -m pip install --quiet --disable-pip-version-check --target "$dir/lib" "sqlglot==$1"
-	fi
-	cat >"$bin/sqlglot_python.new" <<'END'
-#!/bin/sh
-# Written by scripts/install-test-servers.sh.
-set -eu
-dir="$(cd "$(dirname "$0")/../sqlglot" && pwd)"
-python="$dir/bin/python"
-if [ ! -x "$python" ]; then
-	python=python3
-	export PYTHONPATH="$dir/lib"
-fi
-exec "$python" "$@"
-END
-	chmod +x "$bin/sqlglot_python.new"
-	mv "$bin/sqlglot_python.new" "$bin/sqlglot_python"
-	echo "sqlglot $("$bin/sqlglot_python" -c 'import sqlglot; print(sqlglot.__version__)') is in $dir"
+	echo "sqlglot $("$bin/sqlglot_python" -c 'import sqlglot; print(sqlglot.__version__)') is in $tools/sqlglot"
 }
 
 # A parser of Hive's and Trino's SQL.
