@@ -134,7 +134,7 @@ var (
 	p95        = format.Column{Name: "p95_ms", Title: "p95 ≤", Kind: format.Millis, Help: "95 of 100 executions took at most this long (upper edge of the latency bucket, which lies up to 58 % higher)"}
 	lastSeen   = format.Column{Name: "last_seen", Title: "last seen", Kind: format.Minute, Help: "start of the quarter hour of the newest execution"}
 	failedPart = format.Column{Name: "failed_percent", Title: "failed %", Kind: format.Percent, Help: "share of the executions that failed"}
-	unnamed    = format.Column{Name: "unattributed_cost", Title: "unattributed", Kind: format.Money, Help: "cost of executions of which only a role, a service or nothing is known (person_source role, service, none)"}
+	unnamed    = format.Column{Name: "unattributed_cost", Title: "no person", Kind: format.Money, Help: "cost of executions of which only a role, a service or nothing is known (person_source role, service, none)"}
 )
 
 func wide(c format.Column) format.Column { c.Wide = true; return c }
